@@ -1,0 +1,15 @@
+"""Backbones: functions that return a functional model from features (or a waveform) to an embedding.
+
+`BACKBONES` names those that a recipe may ask for; each takes the shape of its input without the batch, and keyword options.
+"""
+
+from collections.abc import Callable
+
+import keras
+
+from keraudio.backbones.residual_cnn import residual_cnn
+from keraudio.backbones.resnet import resnet
+
+BACKBONES: dict[str, Callable[..., keras.Model]] = {"residual_cnn": residual_cnn, "resnet": resnet}
+
+__all__ = ["BACKBONES", "residual_cnn", "resnet"]

@@ -1,0 +1,53 @@
+"""ResNet over features, from keras-hub."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+# Blocks a stage of the published depths (He et al. 2016, table 1); 18 and 34 use basic blocks, the others bottlenecks.
+_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def resnet(
+    input_shape: Sequence[int | None],
+    *,
+    depth: int = 18,
+    filters: Sequence[int] = (64, 128, 256, 512),
+    name: str = "resnet",
+) -> keras.Model:
+    """A backbone around `keras_hub.models.ResNetBackbone` (7 x 7 stem, stride 2), then global average pooling.
+
+    Args:
+        input_shape: `(frames, bins)` or `(frames, bins, channels)`; frames may be None.
+        depth: 18, 34, 50, 101 or 152. Defaults to 18.
+        filters: channels of the four stages. Defaults to (64, 128, 256, 512).
+        name: of the model.
+
+    Returns:
+        A functional model from `(batch, *input_shape)` to `(batch, dimensions)`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    if depth not in _DEPTHS:
+        raise ValueError(f"`depth` must be one of {', '.join(map(str, _DEPTHS))}. Received: depth={depth}")
+    if len(filters) != 4:
+        raise ValueError(f"`filters` must be four numbers, one a stage. Received: filters={tuple(filters)}")
+    # Inside the function: importing keras-hub takes seconds.
+    from keras_hub.models import ResNetBackbone
+
+    features = keras.Input(tuple(input_shape), name="features")
+    x = features if len(input_shape) == 3 else layers.Reshape((-1, input_shape[1], 1), name="add_channel")(features)
+    backbone = ResNetBackbone(
+        input_conv_filters=[filters[0]],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=list(filters),
+        stackwise_num_blocks=list(_DEPTHS[depth]),
+        stackwise_num_strides=[1, 2, 2, 2],
+        block_type="basic_block" if depth < 50 else "bottleneck_block",
+        image_shape=tuple(x.shape[1:]),
+        name="backbone",
+    )
+    embedding = layers.GlobalAveragePooling2D(name="average_pool")(backbone(x))
+    return keras.Model(features, embedding, name=name)

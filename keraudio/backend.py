@@ -1,0 +1,54 @@
+"""Which backend Keras will run on, settled before Keras is imported."""
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from keraudio.errors import KeraudioError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def installed_backends() -> list[str]:
+    """The backends that are installed, without importing any."""
+    return [name for name in BACKENDS if find_spec(name) is not None]
+
+
+def choose_backend(name: str | None = None) -> None:
+    """Settles Keras' backend for this process: `name`, else what the user configured, else one that is installed.
+
+    Without `name` nothing changes where KERAS_BACKEND is set, Keras is imported already, or the backend of Keras' own
+    configuration file (TensorFlow where there is none) is installed.
+
+    Args:
+        name: `"tensorflow"`, `"jax"` or `"torch"`. Defaults to None.
+
+    Raises:
+        KeraudioError: `name` is not installed, or another backend is in use already.
+    """
+    installed = installed_backends()
+    if name is not None:
+        if name not in installed:
+            raise KeraudioError(
+                f"The backend must be installed (pip install 'keraudio[{name}]'). "
+                f"Received: {name}, installed: {', '.join(installed) or 'none'}"
+            )
+        if "keras" in sys.modules and sys.modules["keras"].backend.backend() != name:
+            raise KeraudioError(
+                "The backend must be chosen before Keras is imported. "
+                f"Received: {name} while {sys.modules['keras'].backend.backend()} runs"
+            )
+        os.environ["KERAS_BACKEND"] = name
+    elif "KERAS_BACKEND" not in os.environ and "keras" not in sys.modules:
+        if _configured_backend() not in installed and installed:
+            os.environ["KERAS_BACKEND"] = installed[0]
+
+
+def _configured_backend() -> str:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return str(json.loads((home / "keras.json").read_text())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"

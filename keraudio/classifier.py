@@ -1,0 +1,208 @@
+"""Front end + backbone + head as one functional model whose file describes itself; saving it, and loading it safely."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+from keraudio.description import Description
+from keraudio.errors import ModelFileError
+from keraudio.layers.label_probabilities import LabelProbabilities
+from keraudio.model_file import check_model_file
+
+LOGITS = "logits"
+PROBABILITIES = "probabilities"
+
+
+@keras.saving.register_keras_serializable(package="keraudio")
+class AudioClassifier(keras.Model):
+    """A classifier from waveforms to label probabilities: front end, backbone and a linear head in one graph.
+
+    While training, the waveform passes `waveform_augmentation` and the features `feature_augmentation`; at inference
+    those layers rest. The head is dropout, one dense layer (`"logits"`) and `keraudio.layers.LabelProbabilities`, which
+    carries the description inside the file.
+
+    Args:
+        front_end: functional model from `(batch, samples)` to features.
+        backbone: functional model from features to `(batch, dimensions)`.
+        description: `keraudio.Description`: labels, sample rate, window, hop, votes.
+        dropout: rate before the dense layer. Defaults to 0.
+        waveform_augmentation: layers from waveform to waveform. Defaults to none.
+        feature_augmentation: layers from features to features. Defaults to none.
+
+    Raises:
+        ValueError: the backbone does not take what the front end gives.
+
+    Input shape:
+        `(batch, samples)`, float32 in [-1, 1], at `description.sample_rate`.
+
+    Output shape:
+        `(batch, labels)`, float32.
+
+    Example:
+        >>> from keraudio.backbones import residual_cnn
+        >>> from keraudio.frontends import log_mel
+        >>> front_end = log_mel(8000, n_mels=32)
+        >>> description = Description(labels=("cat", "dog"), sample_rate=8000, window=8000, hop=4000)
+        >>> backbone = residual_cnn(front_end.output_shape[1:], filters=(4, 8))
+        >>> AudioClassifier(front_end, backbone, description).output_shape
+        (None, 2)
+    """
+
+    def __init__(
+        self,
+        front_end: keras.Model,
+        backbone: keras.Model,
+        description: Description | dict,
+        *,
+        dropout: float = 0.0,
+        waveform_augmentation: list[keras.layers.Layer] | tuple = (),
+        feature_augmentation: list[keras.layers.Layer] | tuple = (),
+        **kwargs,
+    ):
+        given, taken = front_end.output_shape[1:], backbone.input_shape[1:]
+        if len(given) != len(taken) or any(t not in (g, None) for g, t in zip(given, taken, strict=False)):
+            raise ValueError(
+                "The backbone must take what the front end gives. "
+                f"Received: front_end {front_end.name!r} gives {given}, backbone {backbone.name!r} takes {taken}"
+            )
+        head = LabelProbabilities(description, name=PROBABILITIES)
+        waveform = keras.Input(front_end.input_shape[1:], name="waveform")
+        x = waveform
+        for layer in waveform_augmentation:
+            x = layer(x)
+        x = front_end(x)
+        for layer in feature_augmentation:
+            x = layer(x)
+        x = backbone(x)
+        if dropout:
+            x = layers.Dropout(dropout, name="dropout")(x)
+        logits = layers.Dense(len(head.description.labels), dtype="float32", name=LOGITS)(x)
+        super().__init__(waveform, head(logits), **kwargs)
+        self.front_end = front_end
+        self.backbone = backbone
+        self.dropout = dropout
+        self.waveform_augmentation = list(waveform_augmentation)
+        self.feature_augmentation = list(feature_augmentation)
+
+    @property
+    def description(self) -> Description:
+        """What the model says of itself."""
+        return describe(self)
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "front_end": serialize(self.front_end),
+            "backbone": serialize(self.backbone),
+            "description": self.description.model_dump(mode="json"),
+            "dropout": self.dropout,
+            "waveform_augmentation": [serialize(layer) for layer in self.waveform_augmentation],
+            "feature_augmentation": [serialize(layer) for layer in self.feature_augmentation],
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "AudioClassifier":
+        def revive(value):
+            return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+
+        config = dict(config)
+        for part in ("front_end", "backbone"):
+            config[part] = revive(config[part])
+        for part in ("waveform_augmentation", "feature_augmentation"):
+            config[part] = [revive(layer) for layer in config[part]]
+        trainable = config.pop("trainable")
+        model = cls(**config)
+        model.trainable = trainable
+        return model
+
+
+def head_of(model: keras.Model) -> LabelProbabilities:
+    """The output layer of `model` that carries its description.
+
+    Raises:
+        ModelFileError: the model has none.
+    """
+    for layer in model.layers:
+        if isinstance(layer, LabelProbabilities):
+            return layer
+    raise ModelFileError(f"A classifier must carry a description of its labels. Received: {model.name!r} without one")
+
+
+def describe(model: keras.Model) -> Description:
+    """The description inside a classifier, also inside one that was built into another functional model.
+
+    Raises:
+        ModelFileError: the model has none.
+    """
+    return head_of(model).description
+
+
+def logits_model(model: keras.Model) -> keras.Model:
+    """The same layers and weights up to the logits `(batch, labels)`: what losses and calibration work on."""
+    return keras.Model(model.input, head_of(model).input, name=f"{model.name}_logits")
+
+
+def save(model: keras.Model, path: str | Path) -> None:
+    """Writes a classifier to a `.keras` file, which is either whole or not there.
+
+    Raises:
+        ModelFileError: the model carries no description, or `path` does not end in `.keras`.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    describe(model)
+    if path.suffix != ".keras":
+        raise ModelFileError(f"A model file must end in .keras. Received: {path}")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".keras")
+    os.close(descriptor)
+    try:
+        model.save(temporary, include_optimizer=False)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: str | Path) -> keras.Model:
+    """Reads a classifier from a `.keras` file that may come from a stranger.
+
+    The archive and its config are checked before anything is built (`keraudio.model_file`), and Keras' `safe_mode` is on.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, unsafe, or does not describe itself.
+    """
+    path = Path(path)
+    check_model_file(path)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises many kinds for a config or weights that do not fit; the first line says which.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelFileError(f"{path}: the model cannot be built from its file: {reason}") from error
+    if not isinstance(model, keras.Model):
+        raise ModelFileError(f"{path}: a model file must hold a model. Received: {type(model).__name__}")
+    try:
+        description = describe(model)
+    except ModelFileError:
+        raise ModelFileError(
+            f"{path}: a model file must describe its labels, sample rate and window. Received: none of them"
+        ) from None
+    if model.output_shape[-1] != len(description.labels):
+        raise ModelFileError(
+            f"{path}: the model must have one output a label. "
+            f"Received: {model.output_shape[-1]} outputs for {len(description.labels)} labels"
+        )
+    return model

@@ -1,0 +1,58 @@
+"""What a model file says of itself."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCHEMA_VERSION = 1
+
+
+class Description(BaseModel):
+    """What a classifier needs to be used rightly: it stands inside the `.keras` file and is never guessed.
+
+    Attributes:
+        labels: names of the outputs, in their order.
+        sample_rate: of the input waveform, in Hz.
+        window: length of the stretch that the model sees, in samples.
+        hop: distance between successive windows of a clip, in samples.
+        multi_label: several labels may hold at once (sigmoid) instead of exactly one (softmax).
+        aggregate: how windows vote on a clip: `"mean"`, `"majority"` or `"max"`.
+        thresholds: probability from which each label is believed, one a label; below it the answer is "unsure".
+            None: no threshold was fitted.
+        temperature: the logits are divided by it, so that confidences match accuracies. 1: not calibrated.
+        name: of the model, for people.
+        schema_version: of this description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: tuple[str, ...] = Field(min_length=1)
+    sample_rate: int = Field(gt=0)
+    window: int = Field(gt=0)
+    hop: int = Field(gt=0)
+    multi_label: bool = False
+    aggregate: Literal["mean", "majority", "max"] = "mean"
+    thresholds: tuple[float, ...] | None = None
+    temperature: float = Field(default=1.0, gt=0)
+    name: str = ""
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("`labels` must differ from each other")
+        if self.thresholds is not None and len(self.thresholds) != len(self.labels):
+            raise ValueError(
+                f"`thresholds` must be one a label. Received: {len(self.thresholds)} for {len(self.labels)} labels"
+            )
+        return self
+
+
+def first_error(error: ValidationError) -> str:
+    """The first complaint of pydantic in one line: key, rule, what was received."""
+    problem: Any = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return str(message)
+    return f"`{key}`: {message}. Received: {problem['input']!r}"

@@ -1,0 +1,143 @@
+"""Looks into a `.keras` file before anything in it is built: its archive, its config, its weights."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from keraudio.errors import ModelFileError
+
+# Only these may be asked for by a config. A module is taken with everything below it.
+ALLOWED_MODULES = (
+    "keras",
+    "keras.activations",
+    "keras.constraints",
+    "keras.dtype_policies",
+    "keras.initializers",
+    "keras.layers",
+    "keras.losses",
+    "keras.metrics",
+    "keras.models",
+    "keras.optimizers",
+    "keras.random",
+    "keras.regularizers",
+    "keras.src.backend",
+    "keras.src.layers",
+    "keras.src.models",
+    "keras.src.ops",
+    "keras.ops",
+    "keras_hub",
+    "keraudio",
+    "builtins",
+)
+# Layers of Keras that run code or open files of somebody else's choosing.
+REFUSED_CLASSES = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+REQUIRED_MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+DESCRIPTION_CLASSES = ("keraudio>LabelProbabilities", "keraudio>AudioClassifier")
+LARGEST_CONFIG = 64 * 2**20
+
+
+def check_model_file(path: Path) -> None:
+    """Checks a `.keras` file without building anything from it.
+
+    Raises:
+        ModelFileError: it is missing, no archive, its members escape the folder, its config asks for a class outside
+            the allow-list, nothing in it describes the model, or its weights refer to other files.
+    """
+    if path.suffix != ".keras":
+        raise ModelFileError(f"{path}: a model file must end in .keras")
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive)
+            config = json.loads(archive.read("config.json"))
+            _check_config(path, config)
+            with archive.open("model.weights.h5") as weights:
+                _check_weights(path, weights)
+    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, EOFError, RecursionError) as error:
+        raise ModelFileError(f"{path}: not a whole .keras archive: {error}") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    names = archive.namelist()
+    for member in archive.infolist():
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or is_link:
+            raise ModelFileError(f"{path}: members must stay inside the archive. Received: {member.filename!r}")
+        if name.parts[0] != "assets" and member.filename not in REQUIRED_MEMBERS:
+            raise ModelFileError(f"{path}: unknown member in the archive. Received: {member.filename!r}")
+    if len(set(names)) != len(names):
+        raise ModelFileError(f"{path}: members must differ in name")
+    for required in REQUIRED_MEMBERS:
+        if required not in names:
+            raise ModelFileError(f"{path}: not a whole .keras archive: {required} is missing")
+    if archive.getinfo("config.json").file_size > LARGEST_CONFIG:
+        raise ModelFileError(f"{path}: config.json must be below {LARGEST_CONFIG} bytes")
+
+
+def _objects(value: Any) -> Iterator[dict]:
+    """Every dict of a config that names a class or function, at any depth."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if "class_name" in item or "registered_name" in item or "module" in item:
+                yield item
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _check_config(path: Path, config: Any) -> None:
+    described = False
+    for item in _objects(config):
+        name, module, registered = item.get("class_name"), item.get("module"), item.get("registered_name")
+        shown = f"{module}.{name}" if module else str(registered or name)
+        if name in REFUSED_CLASSES or str(registered).split(">")[-1] in REFUSED_CLASSES:
+            raise ModelFileError(f"{path}: layers that run foreign code are refused. Received: {shown}")
+        if module is not None and not _allowed(str(module)):
+            raise ModelFileError(
+                f"{path}: only classes of keras, keras_hub and keraudio may be built. Received: {shown}"
+            )
+        if registered and ">" in str(registered) and str(registered).split(">")[0] not in ("keraudio", "keras_hub"):
+            raise ModelFileError(
+                f"{path}: only classes of keras, keras_hub and keraudio may be built. Received: {registered}"
+            )
+        described = described or registered in DESCRIPTION_CLASSES
+    if not described:
+        raise ModelFileError(
+            f"{path}: a model file must describe its labels, sample rate and window. Received: none of them"
+        )
+
+
+def _allowed(module: str) -> bool:
+    # "keras" alone is the module of Functional and Sequential; as a prefix it would let everything of Keras in.
+    return any(
+        module == allowed or (allowed != "keras" and module.startswith(f"{allowed}.")) for allowed in ALLOWED_MODULES
+    )
+
+
+def _check_weights(path: Path, weights: Any) -> None:
+    import h5py
+
+    def visit(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            raise ModelFileError(f"{path}: weights must lie inside the file. Received: a link to {link.filename!r}")
+
+    try:
+        with h5py.File(weights, "r") as file:
+            # Links first, without following them: visiting items would open what they point to.
+            file.visititems_links(visit)
+
+            def visit_item(name: str, item: Any) -> None:
+                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                    raise ModelFileError(f"{path}: weights must lie inside the file. Received: {name!r} outside it")
+
+            file.visititems(visit_item)
+    except OSError as error:
+        raise ModelFileError(f"{path}: the weights are damaged: {error}") from None

@@ -1,0 +1,11 @@
+"""From a manifest to batches: each clip is decoded once into a cache, then cropped and fed to `model.fit`.
+
+`Crops` and `Windows` say what a batch is, as a pure function of seed, epoch and step; `feed` turns either into a
+`tf.data.Dataset` where TensorFlow is installed and into a `keras.utils.PyDataset` elsewhere, with the same batches.
+"""
+
+from keraudio.pipeline.batches import Crops, Windows
+from keraudio.pipeline.cache import CachedClips, cache_clips, default_cache_folder
+from keraudio.pipeline.feed import feed, feed_kind
+
+__all__ = ["CachedClips", "Crops", "Windows", "cache_clips", "default_cache_folder", "feed", "feed_kind"]

@@ -1,0 +1,103 @@
+"""What a batch is: a pure function of seed, epoch and step, so that any feed and any resumed run sees the same ones."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from keraudio.audio import window_starts
+from keraudio.pipeline.cache import CachedClips
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Training batches: each epoch takes every clip `crops_per_clip` times, in random order, one random crop each time.
+
+    The last batch of an epoch is dropped where it would be incomplete, so that every step has one shape.
+
+    Attributes:
+        clips: decoded clips.
+        window: length of a crop in samples; shorter clips are filled with zeros at the end.
+        batch_size: crops in a batch; fewer where the data set is smaller.
+        seed: of order and crops.
+        crops_per_clip: crops of each clip in an epoch. Defaults to 1.
+    """
+
+    clips: CachedClips
+    window: int
+    batch_size: int
+    seed: int = 0
+    crops_per_clip: int = 1
+
+    @cached_property
+    def size(self) -> int:
+        """Crops in a batch."""
+        return min(self.batch_size, len(self.clips) * self.crops_per_clip)
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return len(self.clips) * self.crops_per_clip // self.size
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        return self.clips.manifest.targets()
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Waveforms `(batch, window)` and labels `(batch, labels)`, both float32."""
+        order = _epoch_order(len(self.clips) * self.crops_per_clip, self.seed, epoch)
+        rows = order[step * self.size : (step + 1) * self.size] % len(self.clips)
+        spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
+        starts = np.random.default_rng((self.seed, epoch, step)).integers(0, spare + 1)
+        waveforms = np.stack([self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)])
+        return waveforms, self.targets[rows]
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Evaluation batches: every window of every clip once, in order; each window carries its clip's labels.
+
+    Attributes:
+        clips: decoded clips.
+        window: length of a window in samples.
+        hop: samples between successive windows of a clip.
+        batch_size: windows in a batch; the last may have fewer.
+        limit: most windows of one clip, evenly spread. Defaults to None, all.
+    """
+
+    clips: CachedClips
+    window: int
+    hop: int
+    batch_size: int
+    limit: int | None = None
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        starts = [window_starts(int(n), self.window, hop=self.hop, limit=self.limit) for n in self.clips.lengths]
+        return np.repeat(np.arange(len(starts)), [len(s) for s in starts]), np.concatenate(starts)
+
+    @property
+    def clip_of_window(self) -> np.ndarray:
+        """Row of each window's clip, int64 `(windows,)`."""
+        return self._places[0]
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        return self.clips.manifest.targets()
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.clip_of_window) // self.batch_size)
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Waveforms `(batch, window)` and labels `(batch, labels)`, both float32; the same in every epoch."""
+        rows, starts = (part[step * self.batch_size : (step + 1) * self.batch_size] for part in self._places)
+        waveforms = np.stack([self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)])
+        return waveforms, self.targets[rows]

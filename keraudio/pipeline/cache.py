@@ -1,0 +1,160 @@
+"""Decoded clips on disk: mono, resampled, int16, one memory-mapped file a clip."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from keraudio.audio import load_audio
+from keraudio.datasets import Clip, Manifest
+from keraudio.errors import AudioError, DatasetError
+
+# Part of every key: raise it when decoding, downmixing, resampling or the file format changes.
+CACHE_VERSION = 1
+# Open maps of one process; the system allows some 65,000 and a data set may have more clips.
+_MOST_OPEN = 8192
+
+
+def default_cache_folder() -> Path:
+    """Where decoded clips go: `KERAUDIO_CACHE`, or the platform's folder for caches."""
+    return Path(os.environ.get("KERAUDIO_CACHE") or platformdirs.user_cache_dir("keraudio", appauthor=False))
+
+
+@dataclass(frozen=True)
+class CachedClips:
+    """A manifest whose clips have been decoded.
+
+    Attributes:
+        manifest: the clips that could be decoded.
+        files: their cache files, in the same order.
+        lengths: their lengths in samples, int64 `(clips,)`.
+        failures: the clips that could not, each with its reason.
+    """
+
+    manifest: Manifest
+    files: tuple[Path, ...]
+    lengths: np.ndarray
+    failures: tuple[tuple[Clip, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, index: int, start: int, samples: int) -> np.ndarray:
+        """`samples` samples of a clip from `start` on, float32 in [-1, 1], zeros beyond its end."""
+        stretch = _open(self.files[index])[start : start + samples]
+        waveform = np.zeros(samples, dtype="float32")
+        np.multiply(stretch, np.float32(1 / 32767), out=waveform[: len(stretch)], casting="unsafe")
+        return waveform
+
+    def split(self, name: str) -> "CachedClips":
+        """The clips of one split.
+
+        Raises:
+            DatasetError: it has none.
+        """
+        manifest = self.manifest.split(name)
+        kept = {clip.id for clip in manifest.clips}
+        rows = [row for row, clip in enumerate(self.manifest.clips) if clip.id in kept]
+        return CachedClips(manifest, tuple(self.files[row] for row in rows), self.lengths[rows])
+
+
+@lru_cache(maxsize=_MOST_OPEN)
+def _open(file: Path) -> np.ndarray:
+    return np.load(file, mmap_mode="r", allow_pickle=False)
+
+
+def cache_clips(
+    manifest: Manifest,
+    *,
+    sample_rate: int,
+    folder: Path | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CachedClips:
+    """Decodes every clip once and keeps it for later runs.
+
+    A file's key is the hash of its content and of the settings, so an edited clip is decoded anew and a moved one is not.
+    Each is written beside its place and then renamed: a kill leaves no half-written clip, and two runs at once at most
+    do the same work twice.
+
+    Args:
+        manifest: the clips.
+        sample_rate: of the cached waveforms, in Hz.
+        folder: of the cache. Defaults to `default_cache_folder()`.
+        jobs: threads that decode. Defaults to the number of processors.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        The decoded clips; those that cannot be decoded are in `failures`, with their reason.
+
+    Raises:
+        DatasetError: not one clip can be decoded.
+    """
+    folder = default_cache_folder() if folder is None else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, tuple[Path, int] | str] = {}
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        pending = {pool.submit(_cached, clip.path, sample_rate, folder): clip for clip in manifest.clips}
+        try:
+            for done, future in enumerate(as_completed(pending), start=1):
+                results[pending[future].id] = future.result()
+                if progress is not None:
+                    progress(done, len(pending))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    good = [clip for clip in manifest.clips if not isinstance(results[clip.id], str)]
+    failures = tuple((clip, reason) for clip in manifest.clips if isinstance(reason := results[clip.id], str))
+    if not good:
+        first = f"; the first: {failures[0][1]}" if failures else ""
+        raise DatasetError(f"A data set must have clips that decode. Received: {len(failures)} that do not{first}")
+    found: Sequence[tuple[Path, int]] = [result for clip in good if isinstance(result := results[clip.id], tuple)]
+    lengths = np.array([length for _, length in found], dtype="int64")
+    return CachedClips(manifest.replace(tuple(good)), tuple(file for file, _ in found), lengths, failures)
+
+
+def _cached(path: Path, sample_rate: int, folder: Path) -> tuple[Path, int] | str:
+    """The cache file of one clip and its length in samples, or why it cannot be decoded."""
+    try:
+        key = _key(path, sample_rate)
+        file = folder / key[:2] / f"{key}.npy"
+        if file.exists():
+            try:
+                return file, len(_open(file))
+            except (ValueError, EOFError, OSError):
+                # Damaged since it was written (a full disk, a copied cache): decode again.
+                file.unlink(missing_ok=True)
+        waveform = load_audio(path, sample_rate=sample_rate)
+    except AudioError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
+    _write(file, np.rint(np.clip(waveform, -1, 1) * 32767).astype("int16"))
+    return file, len(waveform)
+
+
+def _key(path: Path, sample_rate: int) -> str:
+    digest = hashlib.blake2b(f"{CACHE_VERSION} {sample_rate}\n".encode(), digest_size=20)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write(file: Path, samples: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            np.save(target, samples, allow_pickle=False)
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

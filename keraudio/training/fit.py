@@ -1,0 +1,207 @@
+"""One training run: `model.fit` with checkpoints, the best epoch kept, and a table of metrics."""
+
+import csv
+import io
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keraudio.classifier import describe, save
+from keraudio.errors import KeraudioError
+from keraudio.layers import Mixup
+from keraudio.pipeline import Crops, Windows, feed
+from keraudio.training.run_state import load_run_state, save_run_state
+from keraudio.training.settings import TrainingSettings, build_optimizer
+from keraudio.training.training_model import TrainingModel, loss_and_metrics
+
+STATE_FILE = "state.npz"
+MODEL_FILE = "model.keras"
+METRICS_FILE = "metrics.csv"
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Fitted:
+    """What a run came to.
+
+    Attributes:
+        history: one dict of metrics an epoch.
+        best_epoch: the epoch (from 0) whose weights `model.keras` holds.
+        stopped_early: True where patience ran out.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped_early: bool = False
+
+
+def fit(
+    classifier: keras.Model,
+    train: Crops,
+    valid: Windows,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Trains a classifier; its best epoch is in `folder/model.keras` from the first epoch on.
+
+    After every epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced whole,
+    so a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in
+    the data, and gives what the unbroken run would have given.
+
+    Args:
+        classifier: a model with a description; trained in place, and left with the last epoch's weights.
+        train: training batches.
+        valid: validation batches.
+        settings: how to train.
+        folder: of the run; it must exist.
+        resume: go on from `state.npz`. Defaults to False.
+        progress: called with `{"event": "start" | "step" | "epoch", ...}`.
+
+    Returns:
+        The metrics of all epochs, resumed ones included.
+
+    Raises:
+        KeraudioError: the loss is no longer finite, there is no checkpoint to resume from, or it is another model's.
+    """
+    description = describe(classifier)
+    mixup = None
+    if settings.mixup is not None:
+        mixup = Mixup(settings.mixup.alpha, probability=settings.mixup.probability)
+    model = TrainingModel(classifier, mixup)
+    loss, metrics = loss_and_metrics(
+        multi_label=description.multi_label,
+        labels=len(description.labels),
+        label_smoothing=settings.label_smoothing,
+    )
+    model.compile(
+        optimizer=build_optimizer(settings, train.steps), loss=loss, metrics=metrics, jit_compile=_jit_compile()
+    )
+    model.optimizer.build(model.trainable_variables)
+    fitted = Fitted()
+    if resume:
+        facts = load_run_state(_existing(folder / STATE_FILE), model)
+        fitted = Fitted(facts["history"], facts["best_epoch"], facts["stopped_early"])
+        _write_metrics(folder / METRICS_FILE, fitted.history)
+    first_epoch = len(fitted.history)
+    if fitted.stopped_early or first_epoch >= settings.epochs:
+        return fitted
+    keeper = _Keeper(classifier, settings, folder, fitted, train.steps, progress)
+    model.fit(
+        feed(train, first_epoch=first_epoch),
+        validation_data=feed(valid),
+        steps_per_epoch=train.steps,
+        initial_epoch=first_epoch,
+        epochs=settings.epochs,
+        callbacks=[keeper],
+        shuffle=False,
+        verbose=0,
+    )
+    return fitted
+
+
+def _jit_compile() -> str | bool:
+    # XLA's convolutions on a CPU took twice the time of TensorFlow's own (benchmarks/train_step.py).
+    on_cpu = not keras.distribution.list_devices("gpu")
+    return False if keras.backend.backend() == "tensorflow" and on_cpu else "auto"
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise KeraudioError(f"{path.parent}: there is no checkpoint to resume from")
+    return path
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keeps the run folder true to the training, and stops it when there is nothing more to gain."""
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        settings: TrainingSettings,
+        folder: Path,
+        fitted: Fitted,
+        steps: int,
+        progress: Progress | None,
+    ):
+        super().__init__()
+        self.classifier = classifier
+        self.settings = settings
+        self.folder = folder
+        self.fitted = fitted
+        self.steps = steps
+        self.progress = progress or (lambda _event: None)
+        self.began = 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.progress(
+            {
+                "event": "start",
+                "epoch": len(self.fitted.history),
+                "epochs": self.settings.epochs,
+                "steps": self.steps,
+            }
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.progress({"event": "step", "step": batch + 1})
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {"epoch": epoch} | {name: float(value) for name, value in sorted((logs or {}).items())}
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["seconds"] = round(time.perf_counter() - self.began, 3)
+        if not math.isfinite(row["loss"]):
+            raise KeraudioError(
+                f"Training must keep a finite loss; lower `training.learning_rate` or set `training.clip_norm`. "
+                f"Received: loss={row['loss']} in epoch {epoch}"
+            )
+        history = self.fitted.history
+        if self.settings.monitor not in row:
+            known = ", ".join(name for name in row if name.startswith("val_"))
+            raise KeraudioError(f"`training.monitor` must be one of {known}. Received: {self.settings.monitor!r}")
+        history.append(row)
+        if epoch == 0 or _better(row, history[self.fitted.best_epoch], self.settings.monitor):
+            self.fitted.best_epoch = epoch
+            save(self.classifier, self.folder / MODEL_FILE)
+        patience = self.settings.patience
+        if patience is not None and epoch - self.fitted.best_epoch >= patience:
+            self.fitted.stopped_early = True
+            self.model.stop_training = True
+        facts = {
+            "history": history,
+            "best_epoch": self.fitted.best_epoch,
+            "stopped_early": self.fitted.stopped_early,
+        }
+        # The state last: a kill before it repeats the epoch, and comes to the same files.
+        _write_metrics(self.folder / METRICS_FILE, history)
+        save_run_state(self.folder / STATE_FILE, self.model, facts)
+        self.progress({"event": "epoch", "row": row, "best_epoch": self.fitted.best_epoch})
+
+
+def _better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:
+    if monitor == "val_loss":
+        return row[monitor] < best[monitor]
+    # Accuracies tie often on small validation sets; the lower loss is then the better model.
+    return (row[monitor], -row["val_loss"]) > (best[monitor], -best["val_loss"])
+
+
+def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)

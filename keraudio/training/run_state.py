@@ -1,0 +1,71 @@
+"""Everything a training needs to go on after a kill, in one file that is either old or new and whole."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keraudio.errors import KeraudioError
+
+_FACTS = "facts"
+
+
+def save_run_state(path: Path, model: keras.Model, facts: dict[str, Any]) -> None:
+    """Writes a compiled model's variables - weights, statistics, random states, the optimizer's - and `facts`.
+
+    Args:
+        path: an `.npz` file.
+        model: compiled, with its optimizer built.
+        facts: JSON-ready: epoch, history, best value.
+    """
+    arrays = {f"model/{i}": _value(variable) for i, variable in enumerate(_model_variables(model))}
+    arrays |= {f"optimizer/{i}": _value(variable) for i, variable in enumerate(model.optimizer.variables)}
+    arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), dtype="uint8")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_run_state(path: Path, model: keras.Model) -> dict[str, Any]:
+    """Puts a saved state back into a model of the same make, and returns its facts.
+
+    Raises:
+        KeraudioError: the file is damaged, or belongs to another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for part, variables in (("model", _model_variables(model)), ("optimizer", model.optimizer.variables)):
+                if sum(name.startswith(f"{part}/") for name in arrays.files) != len(variables):
+                    raise KeraudioError(f"{path}: the checkpoint belongs to another model than the recipe's")
+                for i, variable in enumerate(variables):
+                    value = arrays[f"{part}/{i}"]
+                    if value.shape != tuple(variable.shape):
+                        raise KeraudioError(
+                            f"{path}: the checkpoint belongs to another model than the recipe's: "
+                            f"{variable.path} has shape {tuple(variable.shape)}, there {value.shape}"
+                        )
+                    variable.assign(value)
+            return dict(json.loads(arrays[_FACTS].tobytes().decode()))
+    except (ValueError, KeyError, EOFError, OSError) as error:
+        raise KeraudioError(f"{path}: the checkpoint is damaged: {error}") from error
+
+
+def _model_variables(model: keras.Model) -> list[keras.Variable]:
+    # Metrics start afresh every epoch; everything else, random states included, is the run's.
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in metrics]
+
+
+def _value(variable: keras.Variable) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable.value))

@@ -1,0 +1,81 @@
+"""What a recipe says of training."""
+
+from typing import Literal
+
+import keras
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MixupSettings(BaseModel):
+    """Mixup of waveforms and labels; see `keraudio.layers.Mixup`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alpha: float = Field(default=0.2, gt=0)
+    probability: float = Field(default=1.0, ge=0, le=1)
+
+
+class TrainingSettings(BaseModel):
+    """How a classifier is trained.
+
+    Attributes:
+        epochs: most passes over the training clips.
+        batch_size: crops in a step.
+        crops_per_clip: random crops of each clip in an epoch.
+        optimizer: `"adamw"`, `"adam"` or `"sgd"` (Nesterov momentum 0.9).
+        learning_rate: its highest value.
+        weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases and normalization.
+        schedule: `"cosine"` to zero after the warm-up, or `"constant"`.
+        warmup_epochs: epochs over which the rate rises from zero.
+        label_smoothing: share of each label spread over all, single-label only.
+        clip_norm: bound on the global norm of the gradient; None for no bound.
+        monitor: metric on the validation clips that decides which epoch's weights are kept.
+        patience: epochs without a better `monitor` before training stops; None never stops early.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
+        mixup: mixup of waveforms; None for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    crops_per_clip: int = Field(default=1, ge=1)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    clip_norm: float | None = Field(default=None, gt=0)
+    monitor: Literal["val_loss", "val_accuracy", "val_auc"] = "val_loss"
+    patience: int | None = Field(default=None, ge=1)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    mixup: MixupSettings | None = None
+
+
+def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The optimizer with its schedule, whose length is the run's number of steps."""
+    warmup = round(settings.warmup_epochs * steps_per_epoch)
+    steps = settings.epochs * steps_per_epoch
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else settings.learning_rate,
+            decay_steps=max(1, steps - warmup),
+            warmup_target=settings.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    elif warmup:
+        rate = keras.optimizers.schedules.PolynomialDecay(0.0, warmup, end_learning_rate=settings.learning_rate)
+    options = {"global_clipnorm": settings.clip_norm}
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate, **options)
+    if settings.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=0.9, nesterov=True, weight_decay=settings.weight_decay or None, **options
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
+    if settings.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

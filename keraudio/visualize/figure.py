@@ -1,0 +1,69 @@
+"""Figures without a screen: matplotlib's object interface on the Agg canvas, written whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keraudio.errors import KeraudioError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["BLUE", "GREY", "VERMILION", "new_figure", "save_figure"]
+
+# Two colours that people with any colour blindness tell apart.
+# Source: M. Okabe and K. Ito, "Color universal design" (2002).
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREY = "#595959"
+
+_SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 120
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Makes an empty figure on a canvas of its own, apart from pyplot and whatever the caller draws there.
+
+    Args:
+        width: in inches, at 120 dots each.
+        height: in inches.
+
+    Returns:
+        A `matplotlib.figure.Figure` that lays its axes out without overlaps.
+
+    Raises:
+        KeraudioError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise KeraudioError("Plots need matplotlib: pip install 'keraudio[plots]'") from error
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: "Figure", out: Path) -> None:
+    """Writes a figure atomically: a reader finds the old file or the new one, never half of one.
+
+    Args:
+        figure: from `new_figure`.
+        out: a `.png`, `.svg` or `.pdf` file; its folder is made if it does not exist.
+
+    Raises:
+        KeraudioError: another suffix, or the file cannot be written.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in _SUFFIXES:
+        raise KeraudioError(f"A plot must end in {', '.join(_SUFFIXES)}. Received: {out}")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            figure.savefig(part, format=out.suffix.lower()[1:], dpi=_DPI, bbox_inches="tight", pad_inches=0.1)
+            os.replace(part, out)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise KeraudioError(f"A plot cannot be written. Received: {out}: {error.strerror or error}") from error

@@ -1,0 +1,25 @@
+"""Each backend has its own worker process (see `addopts` in pyproject.toml); tests of no backend run on one of them."""
+
+import os
+
+import pytest
+
+BACKENDS = ("tensorflow", "jax", "torch")
+# Unmarked tests run here: the worker whose own share is the shortest.
+SHARED_WORKER = "jax"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ or os.environ["KERAS_BACKEND"] == SHARED_WORKER:
+        return
+    kept = [item for item in items if item.get_closest_marker("backends")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture
+def backend() -> str:
+    """The backend that this process runs."""
+    import keras
+
+    return str(keras.backend.backend())
