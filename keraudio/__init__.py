@@ -7,6 +7,7 @@ register themselves with Keras as soon as it is imported, so that `keras.saving.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import wrapt
 
 from keraudio.backend import choose_backend
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from keraudio.audio import load_audio
     from keraudio.classifier import AudioClassifier, describe, load, save
     from keraudio.description import Description
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "audio": ["load_audio"],
+        "classifier": ["AudioClassifier", "describe", "load", "save"],
+        "description": ["Description"],
+    },
+)
 
 __all__ = [
     "AudioClassifier",
@@ -33,26 +43,6 @@ __all__ = [
     "load_audio",
     "save",
 ]
-
-_HOMES = {
-    "AudioClassifier": "keraudio.classifier",
-    "Description": "keraudio.description",
-    "describe": "keraudio.classifier",
-    "load": "keraudio.classifier",
-    "load_audio": "keraudio.audio",
-    "save": "keraudio.classifier",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
 
 choose_backend()
 

@@ -41,9 +41,21 @@ def choose_backend(name: str | None = None) -> None:
                 f"Received: {name} while {sys.modules['keras'].backend.backend()} runs"
             )
         os.environ["KERAS_BACKEND"] = name
-    elif "KERAS_BACKEND" not in os.environ and "keras" not in sys.modules:
-        if _configured_backend() not in installed and installed:
-            os.environ["KERAS_BACKEND"] = installed[0]
+        return
+    unsettled = "KERAS_BACKEND" not in os.environ and "keras" not in sys.modules
+    if unsettled and installed and _configured_backend() not in installed:
+        os.environ["KERAS_BACKEND"] = installed[0]
+
+
+def preferred_jit() -> str | bool:
+    """Keras' `jit_compile` for models of this package: XLA where it pays, which on TensorFlow is not the CPU.
+
+    XLA's convolutions on a CPU take twice the time of TensorFlow's own (`benchmarks/train_step.py`).
+    """
+    import keras
+
+    on_cpu = not keras.distribution.list_devices("gpu")
+    return False if keras.backend.backend() == "tensorflow" and on_cpu else "auto"
 
 
 def _configured_backend() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from keraudio.backend import preferred_jit
 from keraudio.description import Description
 from keraudio.errors import ModelFileError
 from keraudio.layers.label_probabilities import LabelProbabilities
@@ -179,7 +180,8 @@ def _umask() -> int:
 def load(path: str | Path) -> keras.Model:
     """Reads a classifier from a `.keras` file that may come from a stranger.
 
-    The archive and its config are checked before anything is built (`keraudio.model_file`), and Keras' `safe_mode` is on.
+    The archive and its config are checked before anything is built (`keraudio.model_file`), and Keras' `safe_mode` is
+    on.
 
     Raises:
         ModelFileError: the file is missing, damaged, unsafe, or does not describe itself.
@@ -205,4 +207,6 @@ def load(path: str | Path) -> keras.Model:
             f"{path}: the model must have one output a label. "
             f"Received: {model.output_shape[-1]} outputs for {len(description.labels)} labels"
         )
+    if preferred_jit() is False:
+        model.jit_compile = False
     return model

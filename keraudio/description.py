@@ -4,8 +4,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-SCHEMA_VERSION = 1
-
 
 class Description(BaseModel):
     """What a classifier needs to be used rightly: it stands inside the `.keras` file and is never guessed.
@@ -35,7 +33,7 @@ class Description(BaseModel):
     thresholds: tuple[float, ...] | None = None
     temperature: float = Field(default=1.0, gt=0)
     name: str = ""
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import ValidationError
+
+from keraudio.description import Description, first_error
 from keraudio.errors import ModelFileError
 
 # Only these may be asked for by a config. A module is taken with everything below it.
@@ -38,8 +41,11 @@ DESCRIPTION_CLASSES = ("keraudio>LabelProbabilities", "keraudio>AudioClassifier"
 LARGEST_CONFIG = 64 * 2**20
 
 
-def check_model_file(path: Path) -> None:
-    """Checks a `.keras` file without building anything from it.
+def check_model_file(path: Path) -> Description:
+    """Checks a `.keras` file without building anything from it, and without Keras.
+
+    Returns:
+        What the file says of itself.
 
     Raises:
         ModelFileError: it is missing, no archive, its members escape the folder, its config asks for a class outside
@@ -53,9 +59,10 @@ def check_model_file(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
             config = json.loads(archive.read("config.json"))
-            _check_config(path, config)
+            description = _check_config(path, config)
             with archive.open("model.weights.h5") as weights:
                 _check_weights(path, weights)
+            return description
     except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, EOFError, RecursionError) as error:
         raise ModelFileError(f"{path}: not a whole .keras archive: {error}") from None
     except OSError as error:
@@ -93,8 +100,8 @@ def _objects(value: Any) -> Iterator[dict]:
             stack.extend(item)
 
 
-def _check_config(path: Path, config: Any) -> None:
-    described = False
+def _check_config(path: Path, config: Any) -> Description:
+    described: Any = None
     for item in _objects(config):
         name, module, registered = item.get("class_name"), item.get("module"), item.get("registered_name")
         shown = f"{module}.{name}" if module else str(registered or name)
@@ -108,11 +115,16 @@ def _check_config(path: Path, config: Any) -> None:
             raise ModelFileError(
                 f"{path}: only classes of keras, keras_hub and keraudio may be built. Received: {registered}"
             )
-        described = described or registered in DESCRIPTION_CLASSES
-    if not described:
+        if registered in DESCRIPTION_CLASSES and isinstance(item.get("config"), dict):
+            described = item["config"].get("description")
+    if described is None:
         raise ModelFileError(
             f"{path}: a model file must describe its labels, sample rate and window. Received: none of them"
         )
+    try:
+        return Description.model_validate(described)
+    except ValidationError as error:
+        raise ModelFileError(f"{path}: the model's description breaks its schema: {first_error(error)}") from None
 
 
 def _allowed(module: str) -> bool:

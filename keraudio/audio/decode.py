@@ -228,7 +228,7 @@ def open_sound(path: Path) -> Iterator[Sound]:
         raise AudioError(f"{readable(path)}: not audio, or damaged" + (f" ({said})" if said else "")) from error
 
 
-class _SequentialFile(soundfile.SoundFile):  # type: ignore[misc]
+class _SequentialFile(soundfile.SoundFile):
     """A sound file without the seek that soundfile makes to where it already is after every read.
 
     In MP3 that seek empties the bit reservoir: up to 85 frames after each block of a low-bit-rate file come out wrong.
@@ -278,6 +278,11 @@ def _open_soundfile(path: Path, file: BinaryIO) -> Iterator[Sound]:
 
 
 def check_format(info: AudioInfo) -> None:
+    """Refuses a sample rate or a number of channels that no sound has.
+
+    Raises:
+        AudioError: if either is out of its range.
+    """
     name = readable(info.path)
     if not RATES[0] <= info.sample_rate <= RATES[1]:
         raise AudioError(f"{name}: sample rate must be {RATES[0]} to {RATES[1]} Hz. Received: {info.sample_rate}")

@@ -1,6 +1,7 @@
 """Backbones: functions that return a functional model from features (or a waveform) to an embedding.
 
-`BACKBONES` names those that a recipe may ask for; each takes the shape of its input without the batch, and keyword options.
+`BACKBONES` names those that a recipe may ask for; each takes the shape of its input without the batch, and keyword
+options.
 """
 
 from collections.abc import Callable

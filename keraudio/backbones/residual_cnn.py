@@ -18,8 +18,8 @@ def residual_cnn(
 ) -> keras.Model:
     """A backbone of residual stages, each halving frames and bins after the first, then global pooling.
 
-    Features are normalized a bin at a time, then pass a 3 x 3 convolution and, a stage at a time, `blocks` residual blocks of
-    two 3 x 3 convolutions with batch normalization (He et al. 2016). Frames may be of any number.
+    Features are normalized a bin at a time, then pass a 3 x 3 convolution and, a stage at a time, `blocks` residual
+    blocks of two 3 x 3 convolutions with batch normalization (He et al. 2016). Frames may be of any number.
 
     Args:
         input_shape: `(frames, bins)` or `(frames, bins, channels)`; frames may be None.

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keraudio.errors import KeraudioError
+
 # Blocks a stage of the published depths (He et al. 2016, table 1); 18 and 34 use basic blocks, the others bottlenecks.
 _DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -29,13 +31,17 @@ def resnet(
 
     Raises:
         ValueError: an argument is out of its range.
+        KeraudioError: keras-hub is not installed.
     """
     if depth not in _DEPTHS:
         raise ValueError(f"`depth` must be one of {', '.join(map(str, _DEPTHS))}. Received: depth={depth}")
     if len(filters) != 4:
         raise ValueError(f"`filters` must be four numbers, one a stage. Received: filters={tuple(filters)}")
     # Inside the function: importing keras-hub takes seconds.
-    from keras_hub.models import ResNetBackbone
+    try:
+        from keras_hub.models import ResNetBackbone
+    except ImportError as error:
+        raise KeraudioError("ResNet backbones need keras-hub: pip install 'keraudio[hub]'") from error
 
     features = keras.Input(tuple(input_shape), name="features")
     x = features if len(input_shape) == 3 else layers.Reshape((-1, input_shape[1], 1), name="add_channel")(features)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keraudio.datasets.manifest import SPLITS, Clip, Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.datasets.table import Row, read_table
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 _OPTIONAL = ("label", "labels", "split", "fold", "group", "id")
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from keraudio.datasets.manifest import Clip, Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.datasets.table import Row, read_table
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 _SUBSETS = ("esc50", "esc10")
 _COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from keraudio.datasets.allocation import allocate
 from keraudio.datasets.manifest import SPLITS, Clip, Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.datasets.splits import kfold
 from keraudio.errors import AudioError, DatasetError
+from keraudio.nearest import did_you_mean
 
 logger = logging.getLogger(__name__)
 

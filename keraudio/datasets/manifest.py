@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from keraudio.nearest import did_you_mean
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 SPLITS = ("train", "valid", "test")
 """The names a split may have, in their usual order."""

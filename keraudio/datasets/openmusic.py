@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from keraudio.datasets.manifest import SPLITS, Clip, Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.datasets.table import read_table
+from keraudio.nearest import did_you_mean
 
 
 def load_openmusic(path: Path | str) -> Manifest:

@@ -11,9 +11,9 @@ from keraudio.datasets.esc50 import load_esc50
 from keraudio.datasets.folder import load_folder
 from keraudio.datasets.gtzan import load_gtzan
 from keraudio.datasets.manifest import Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.datasets.openmusic import load_openmusic
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 DATASET_KINDS: dict[str, Callable[..., Manifest]] = {
     "folder": load_folder,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from keraudio.datasets.allocation import allocate, group_key, groups_per_label
 from keraudio.datasets.manifest import SPLITS, Clip, Manifest
-from keraudio.nearest import did_you_mean
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 logger = logging.getLogger(__name__)
 

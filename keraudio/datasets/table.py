@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keraudio.nearest import did_you_mean
 from keraudio.errors import DatasetError
+from keraudio.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def log_mel(
         power=power,
         name="stft",
     )(waveform)
-    mel = MelFilterbank(sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, name="mel")(spectrogram)
+    mel = MelFilterbank(sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, name="mel")(
+        spectrogram
+    )
     if compression == "decibels":
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:

@@ -4,7 +4,7 @@ Waveforms and linear spectra stay float32 whatever the dtype policy (a power spe
 keeps 8 bits of a waveform); compressed features (`LogCompression`, `Decibels`) follow the policy again.
 """
 
-import keras  # noqa: F401  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
+import keras  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
 
 from keraudio.layers.decibels import Decibels
 from keraudio.layers.label_probabilities import LabelProbabilities

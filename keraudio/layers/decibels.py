@@ -66,7 +66,7 @@ class Decibels(keras.layers.Layer):
         peak = ops.max(levels, axis=axes, keepdims=True)
         if self.ref == "max":
             levels, peak = levels - peak, ops.zeros_like(peak)
-        elif self.ref != 1:
+        elif not isinstance(self.ref, str) and self.ref != 1:
             reference = (20.0 / self.power) * math.log10(self.ref)
             levels, peak = levels - reference, peak - reference
         if self.top_db is not None:

@@ -1,5 +1,7 @@
 """Cutting a signal into overlapping frames with reshapes and slices, which every backend compiles well."""
 
+from typing import Any
+
 from keras import ops
 
 # Above this many hops in a frame the slices cost more than one gather.
@@ -28,13 +30,13 @@ def pad_signal(x, length: int, mode: str):
     positions = ops.arange(-length, samples + length, dtype="int32")
     period = ops.maximum(2 * (samples - 1), 1)
     positions = ops.mod(positions, period)
-    positions = ops.minimum(positions, period - positions) if samples != 1 else ops.zeros_like(positions)
-    return ops.take(x, positions, axis=-1)
+    return ops.take(x, ops.minimum(positions, period - positions), axis=-1)
 
 
 def frame_signal(x, n_fft: int, hop_length: int):
     """Frames `(..., frames, n_fft)` of `x` `(..., samples)`; a signal shorter than a frame is padded to one."""
     samples = x.shape[-1] if x.shape[-1] is not None else ops.shape(x)[-1]
+    frames: Any
     if isinstance(samples, int):
         frames = frame_count(samples, n_fft, hop_length, center=False)
     else:

@@ -11,8 +11,8 @@ from keraudio.description import Description, first_error
 class LabelProbabilities(keras.layers.Layer):
     """Turns logits into probabilities, one a label, and carries the model's `Description` in its config.
 
-    The description is where Keras keeps what a layer is made of, so it survives saving, loading and saving again, also as
-    part of another model. Softmax or sigmoid of `logits / temperature`, in float32 whatever the dtype policy.
+    The description is where Keras keeps what a layer is made of, so it survives saving, loading and saving again, also
+    as part of another model. Softmax or sigmoid of `logits / temperature`, in float32 whatever the dtype policy.
 
     Args:
         description: `keraudio.Description`, or a dict of its fields.

@@ -12,9 +12,9 @@ from keraudio.layers.windows import WINDOWS, cosine_window
 class STFT(keras.layers.Layer):
     """Short-time Fourier transform of a waveform, as magnitude, power or real and imaginary parts.
 
-    Equal to `librosa.stft` (frame alignment, centred window of `win_length < n_fft`, any odd or even `n_fft`), with frames
-    before bins. Computed in float32 whatever the dtype policy, and returned as float32: power spectra overflow float16.
-    A clip shorter than one frame gives one frame, padded with zeros.
+    Equal to `librosa.stft` (frame alignment, centred window of `win_length < n_fft`, any odd or even `n_fft`), with
+    frames before bins. Computed in float32 whatever the dtype policy, and returned as float32: power spectra overflow
+    float16. A clip shorter than one frame gives one frame, padded with zeros.
 
     Args:
         n_fft: int > 0, samples a frame is transformed over. Defaults to 2048.
@@ -128,10 +128,11 @@ def _raise_magnitude(real, imag, power: float):
     squared = real * real + imag * imag
     if power == 2:
         return squared
-    # The slope of a root is infinite at zero: silence would give NaN gradients without the inner `where`.
-    positive = squared > 0
+    # The slope of a root is infinite at zero: silence would give NaN gradients without the inner `where`. Magnitudes
+    # below 1e-12 (-240 dB) count as zero, too: the gradient of `rsqrt` cubes it, which overflows float32 below 1e-13.
+    positive = squared > 1e-24
     base = ops.where(positive, squared, 1.0)
-    # Not `sqrt`: torch 2.13's first square root in a process, where two threads share it, was off by 2e-4 of the peak in
-    # about 1 process of 30 (MKL's vector library starting up); the reciprocal root takes another road.
+    # Not `sqrt`: torch 2.13's first square root in a process, where two threads share it, was off by 2e-4 of the peak
+    # in about 1 process of 30 (MKL's vector library starting up); the reciprocal root takes another road.
     root = base * ops.rsqrt(base) if power == 1 else ops.power(base, power / 2)
     return ops.where(positive, root, 0.0)

@@ -17,6 +17,8 @@ def cosine_window(name: str, length: int) -> np.ndarray:
 
     Written out here because importing `scipy.signal` takes longer than loading a model.
     """
+    if length == 1:
+        return np.ones(1)
     phase = 2 * np.pi * np.arange(length) / length
     window = sum((-1) ** k * a * np.cos(k * phase) for k, a in enumerate(_COSINE_SUMS[name]))
     return np.asarray(window, dtype="float64")

@@ -51,7 +51,9 @@ class Crops:
         rows = order[step * self.size : (step + 1) * self.size] % len(self.clips)
         spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
         starts = np.random.default_rng((self.seed, epoch, step)).integers(0, spare + 1)
-        waveforms = np.stack([self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)])
+        waveforms = np.stack(
+            [self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)]
+        )
         return waveforms, self.targets[rows]
 
 
@@ -99,5 +101,7 @@ class Windows:
     def batch(self, epoch: int, step: int) -> Batch:
         """Waveforms `(batch, window)` and labels `(batch, labels)`, both float32; the same in every epoch."""
         rows, starts = (part[step * self.batch_size : (step + 1) * self.batch_size] for part in self._places)
-        waveforms = np.stack([self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)])
+        waveforms = np.stack(
+            [self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)]
+        )
         return waveforms, self.targets[rows]

@@ -1,12 +1,12 @@
-"""Decoded clips on disk: mono, resampled, int16, one memory-mapped file a clip."""
+"""Decoded clips on disk: mono, resampled, int16, one `.npy` file a clip."""
 
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from keraudio.errors import AudioError, DatasetError
 
 # Part of every key: raise it when decoding, downmixing, resampling or the file format changes.
 CACHE_VERSION = 1
-# Open maps of one process; the system allows some 65,000 and a data set may have more clips.
-_MOST_OPEN = 8192
+# Bytes before the samples in a `.npy` file of one dimension.
+_HEADER = 128
 
 
 def default_cache_folder() -> Path:
@@ -48,7 +48,9 @@ class CachedClips:
 
     def read(self, index: int, start: int, samples: int) -> np.ndarray:
         """`samples` samples of a clip from `start` on, float32 in [-1, 1], zeros beyond its end."""
-        stretch = _open(self.files[index])[start : start + samples]
+        # Opened for each read: a map kept open holds a file descriptor, and a data set has more clips than those.
+        count = max(0, min(samples, int(self.lengths[index]) - start))
+        stretch = np.fromfile(self.files[index], "<i2", count=count, offset=_HEADER + 2 * start)
         waveform = np.zeros(samples, dtype="float32")
         np.multiply(stretch, np.float32(1 / 32767), out=waveform[: len(stretch)], casting="unsafe")
         return waveform
@@ -65,11 +67,6 @@ class CachedClips:
         return CachedClips(manifest, tuple(self.files[row] for row in rows), self.lengths[rows])
 
 
-@lru_cache(maxsize=_MOST_OPEN)
-def _open(file: Path) -> np.ndarray:
-    return np.load(file, mmap_mode="r", allow_pickle=False)
-
-
 def cache_clips(
     manifest: Manifest,
     *,
@@ -80,9 +77,9 @@ def cache_clips(
 ) -> CachedClips:
     """Decodes every clip once and keeps it for later runs.
 
-    A file's key is the hash of its content and of the settings, so an edited clip is decoded anew and a moved one is not.
-    Each is written beside its place and then renamed: a kill leaves no half-written clip, and two runs at once at most
-    do the same work twice.
+    A file's key is the hash of its content and of the settings, so an edited clip is decoded anew and a moved one is
+    not. Each is written beside its place and then renamed: a kill leaves no half-written clip, and two runs at once at
+    most do the same work twice.
 
     Args:
         manifest: the clips.
@@ -125,18 +122,14 @@ def _cached(path: Path, sample_rate: int, folder: Path) -> tuple[Path, int] | st
     try:
         key = _key(path, sample_rate)
         file = folder / key[:2] / f"{key}.npy"
-        if file.exists():
-            try:
-                return file, len(_open(file))
-            except (ValueError, EOFError, OSError):
-                # Damaged since it was written (a full disk, a copied cache): decode again.
-                file.unlink(missing_ok=True)
+        if length := _whole_length(file):
+            return file, length
         waveform = load_audio(path, sample_rate=sample_rate)
     except AudioError as error:
         return str(error)
     except OSError as error:
         return f"{path}: {error.strerror or error}"
-    _write(file, np.rint(np.clip(waveform, -1, 1) * 32767).astype("int16"))
+    _write(file, np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2"))
     return file, len(waveform)
 
 
@@ -146,6 +139,20 @@ def _key(path: Path, sample_rate: int) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _whole_length(file: Path) -> int:
+    """Samples in a cache file; 0 where there is none, or one damaged since (a full disk, a copied cache)."""
+    try:
+        with open(file, "rb") as source:
+            samples = max(0, os.fstat(source.fileno()).st_size - _HEADER) // 2
+            expected = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                expected, {"descr": "<i2", "fortran_order": False, "shape": (samples,)}
+            )
+            return samples if source.read(_HEADER) == expected.getvalue() else 0
+    except OSError:
+        return 0
 
 
 def _write(file: Path, samples: np.ndarray) -> None:

@@ -59,7 +59,8 @@ def _tf_dataset(batches: Crops | Windows, first_epoch: int, with_labels: bool) -
         return {"waveforms": waveforms, "labels": labels} if with_labels else waveforms
 
     last = batches.steps if isinstance(batches, Windows) else np.iinfo("int64").max
-    indices = tf.data.Dataset.range(first_epoch * batches.steps, last)
+    first = first_epoch * batches.steps if isinstance(batches, Crops) else 0
+    indices = tf.data.Dataset.range(first, last)
     return indices.map(load, num_parallel_calls=2, deterministic=True).prefetch(READ_AHEAD)
 
 

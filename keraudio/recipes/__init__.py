@@ -1,21 +1,24 @@
 """Recipes: experiments as TOML, checked key by key, and what carries them out."""
 
-from keraudio.recipes.build import build_classifier
-from keraudio.recipes.load import dump_recipe, load_recipe, recipe_names
-from keraudio.recipes.run import Run, prepare_manifest, run_recipe, versions
-from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AUGMENTATIONS",
-    "Recipe",
-    "Run",
-    "build_classifier",
-    "builder_options",
-    "check_recipe",
-    "dump_recipe",
-    "load_recipe",
-    "prepare_manifest",
-    "recipe_names",
-    "run_recipe",
-    "versions",
-]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from keraudio.recipes.build import build_classifier
+    from keraudio.recipes.catalog import read_recipe, recipe_names
+    from keraudio.recipes.load import dump_recipe, load_recipe
+    from keraudio.recipes.run import Run, prepare_manifest, run_recipe
+    from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
+
+# Late, so that the command line can list recipes, or refuse a wrong name, without waiting for a backend.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "build": ["build_classifier"],
+        "catalog": ["read_recipe", "recipe_names"],
+        "load": ["dump_recipe", "load_recipe"],
+        "run": ["Run", "prepare_manifest", "run_recipe"],
+        "schema": ["AUGMENTATIONS", "Recipe", "builder_options", "check_recipe"],
+    },
+)

@@ -1,22 +1,15 @@
-"""Recipes as TOML: those that come with keraudio, the user's own files, and changes by `key=value`."""
+"""Recipes from TOML to checked settings and back, with changes by `key=value`."""
 
 import tomllib
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from keraudio.errors import RecipeError
-from keraudio.nearest import did_you_mean
+from keraudio.recipes.catalog import read_recipe
 from keraudio.recipes.schema import Recipe, check_recipe
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with keraudio."""
-    folder = resources.files("keraudio.recipes")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
@@ -29,29 +22,10 @@ def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: no such recipe (the nearest name is given), no valid TOML, or the schema is broken.
     """
-    text, source = _read(str(name))
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source}: not valid TOML: {error}") from None
+    data = read_recipe(name)
     for change in changes:
         _apply(data, change)
-    return check_recipe(data, source=source)
-
-
-def _read(name: str) -> tuple[str, str]:
-    path = Path(name).expanduser()
-    if path.suffix == ".toml" or path.is_file():
-        try:
-            return path.read_text(encoding="utf-8"), str(path)
-        except UnicodeDecodeError:
-            raise RecipeError(f"{path}: a recipe must be UTF-8 text") from None
-        except OSError as error:
-            raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
-    names = recipe_names()
-    if name not in names:
-        raise RecipeError(f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}")
-    return resources.files("keraudio.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8"), name
+    return check_recipe(data, source=str(name))
 
 
 def _apply(data: dict[str, Any], change: str) -> None:

@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from keraudio.recipes.load import dump_recipe
 from keraudio.recipes.schema import Recipe
 from keraudio.training import Fitted, fit
 from keraudio.training.fit import MODEL_FILE, STATE_FILE
+from keraudio.versions import versions
 
 RECIPE_FILE = "recipe.toml"
 RUN_FILE = "run.json"
@@ -169,17 +169,6 @@ def _open_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: boo
     }
     _write(folder / RUN_FILE, json.dumps(facts, indent=1) + "\n")
     _write(recipe_file, text)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a run's numbers; those that are not installed are left out."""
-    found = {"python": platform.python_version()}
-    for package in ("keraudio", "keras", "tensorflow", "jax", "torch", "keras-hub", "numpy", "soundfile", "soxr"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from keraudio.backend import preferred_jit
 from keraudio.classifier import describe, save
 from keraudio.errors import KeraudioError
 from keraudio.layers import Mixup
@@ -54,9 +55,9 @@ def fit(
 ) -> Fitted:
     """Trains a classifier; its best epoch is in `folder/model.keras` from the first epoch on.
 
-    After every epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced whole,
-    so a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in
-    the data, and gives what the unbroken run would have given.
+    After every epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced
+    whole, so a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and
+    the place in the data, and gives what the unbroken run would have given.
 
     Args:
         classifier: a model with a description; trained in place, and left with the last epoch's weights.
@@ -84,7 +85,7 @@ def fit(
         label_smoothing=settings.label_smoothing,
     )
     model.compile(
-        optimizer=build_optimizer(settings, train.steps), loss=loss, metrics=metrics, jit_compile=_jit_compile()
+        optimizer=build_optimizer(settings, train.steps), loss=loss, metrics=metrics, jit_compile=preferred_jit()
     )
     model.optimizer.build(model.trainable_variables)
     fitted = Fitted()
@@ -107,12 +108,6 @@ def fit(
         verbose=0,
     )
     return fitted
-
-
-def _jit_compile() -> str | bool:
-    # XLA's convolutions on a CPU took twice the time of TensorFlow's own (benchmarks/train_step.py).
-    on_cpu = not keras.distribution.list_devices("gpu")
-    return False if keras.backend.backend() == "tensorflow" and on_cpu else "auto"
 
 
 def _existing(path: Path) -> Path:

@@ -22,13 +22,13 @@ def save_run_state(path: Path, model: keras.Model, facts: dict[str, Any]) -> Non
         model: compiled, with its optimizer built.
         facts: JSON-ready: epoch, history, best value.
     """
-    arrays = {f"model/{i}": _value(variable) for i, variable in enumerate(_model_variables(model))}
+    arrays: dict[str, Any] = {f"model/{i}": _value(variable) for i, variable in enumerate(_model_variables(model))}
     arrays |= {f"optimizer/{i}": _value(variable) for i, variable in enumerate(model.optimizer.variables)}
     arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), dtype="uint8")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -40,12 +40,12 @@ class TrainingModel(keras.Model):
             inputs = self.mixup(inputs, training=training)
         return {"logits": self.logits(inputs["waveforms"], training=training), "labels": inputs["labels"]}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # type: ignore[no-untyped-def]
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return super().compute_loss(
             x, y_pred["labels"], y_pred["logits"], sample_weight=sample_weight, training=training
         )
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):  # type: ignore[no-untyped-def]
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return super().compute_metrics(x, y_pred["labels"], y_pred["logits"], sample_weight)
 
 

@@ -1,0 +1,1 @@
+"""The command line: one verb a file, each of which imports what it needs when it runs."""

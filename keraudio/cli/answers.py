@@ -1,0 +1,98 @@
+"""Predictions of files as lines for people, JSON, JSON lines or CSV."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keraudio.evaluation.label_text import shorten
+from keraudio.tagging import Prediction
+
+SCHEMA = 1
+SOME_FAILED = 3
+UNSURE = "unsure"
+
+
+def print_answers(
+    predictions: Iterable[Prediction], *, model: str, form: str | None, top_k: int, root: Path | None = None
+) -> int:
+    """Prints each prediction as it comes and returns the exit code: 0, or 3 where a file could not be read.
+
+    Args:
+        predictions: one a file.
+        model: its name, for the records.
+        form: `"json"`, `"jsonl"`, `"csv"`, or None for people.
+        top_k: labels shown a file.
+        root: folder that people's lines leave out of the paths.
+    """
+    count = failed = 0
+    records = []
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if form == "csv":
+        table.writerow(["path", "label", "probability", "error", *_ranked_columns(top_k)])
+    for prediction in predictions:
+        count += 1
+        failed += prediction.error is not None
+        if form == "json":
+            records.append(_record(prediction, top_k))
+        elif form == "jsonl":
+            click.echo(json.dumps({"schema": SCHEMA, "model": model, **_record(prediction, top_k)}))
+        elif form == "csv":
+            table.writerow(_row(prediction, top_k))
+        else:
+            _print_line(prediction, top_k, root)
+        sys.stdout.flush()
+    if form == "json":
+        click.echo(json.dumps({"schema": SCHEMA, "model": model, "files": records, "failed": failed}, indent=1))
+    if failed and form is None:
+        click.echo(f"{failed} of {count} files could not be read", err=True)
+    return SOME_FAILED if failed else 0
+
+
+def _record(prediction: Prediction, top_k: int) -> dict[str, Any]:
+    return {
+        "path": str(prediction.path),
+        "labels": list(prediction.chosen),
+        "unsure": prediction.error is None and not prediction.chosen,
+        "top": [{"label": label, "probability": round(value, 6)} for label, value in prediction.top(top_k)],
+        "windows": prediction.windows,
+        "error": prediction.error,
+    }
+
+
+def _ranked_columns(top_k: int) -> list[str]:
+    return [f"{name}_{rank}" for rank in range(1, top_k + 1) for name in ("label", "probability")]
+
+
+def _row(prediction: Prediction, top_k: int) -> list[Any]:
+    top = prediction.top(top_k)
+    ranked = [item for label, value in top for item in (label, f"{value:.6f}")]
+    if prediction.error is not None:
+        return [str(prediction.path), "", "", prediction.error, *[""] * (2 * top_k)]
+    probability = f"{top[0][1]:.6f}" if prediction.chosen else ""
+    return [str(prediction.path), "|".join(prediction.chosen), probability, "", *ranked]
+
+
+def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:
+    path = prediction.path
+    if root is not None and path.is_relative_to(root):
+        path = path.relative_to(root)
+    if prediction.error is not None:
+        # Reasons name their file already.
+        click.echo(prediction.error, err=True)
+        return
+    top = prediction.top(top_k)
+    confidence = f" {top[0][1]:.0%}" if prediction.chosen else ""
+    answer = shorten(", ".join(prediction.chosen) or UNSURE, 60)
+    rest = [f"{shorten(label, 30)} {value:.0%}" for label, value in top if label not in prediction.chosen]
+    others = f"  ({', '.join(rest)})" if rest else ""
+    click.echo(f"{_printable(str(path))} -> {answer}{confidence}{others}")
+
+
+def _printable(text: str) -> str:
+    """A name on one line: control characters, which could steer a terminal, become "?"; undecodable bytes stay."""
+    return "".join("?" if ord(c) < 32 or 127 <= ord(c) < 160 else c for c in text)

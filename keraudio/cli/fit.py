@@ -1,0 +1,79 @@
+"""`keraudio fit`."""
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from keraudio.cli.options import backend_option, cache_option
+
+EPILOG = """\b
+Examples:
+  keraudio fit folder_baseline --data folder:~/sounds
+  keraudio fit esc50_baseline --data esc50:data/esc50 --set training.epochs=20 --out runs/short
+  keraudio fit esc50_baseline --data esc50:data/esc50 --out runs/short --resume
+
+A run folder can be repeated: keraudio fit RUN/recipe.toml with the data and seed of RUN/run.json.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("recipe")
+@click.option("--data", required=True, metavar="KIND:PATH", help="Data set; `keraudio datasets` lists the kinds.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run folder. Default: runs/RECIPE-DATE-TIME.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@cache_option
+@backend_option
+def fit(
+    recipe: str,
+    data: str,
+    changes: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    resume: bool,
+    cache_folder: Path | None,
+) -> int:
+    """Train RECIPE, a name of `keraudio recipes` or a TOML file, on a data set.
+
+    The run folder gets the effective recipe, the best model, metrics, a report and pictures.
+    """
+    if resume and out is None:
+        raise click.UsageError("--resume needs --out, the run folder to go on with")
+    out = Path("runs") / f"{Path(recipe).stem}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else out
+
+    from keraudio.cli.progress import FitProgress
+    from keraudio.cli.start import start_keras
+    from keraudio.recipes import read_recipe
+
+    # Before Keras is imported: a wrong name should not take seconds.
+    read_recipe(recipe)
+    start_keras()
+    from keraudio.evaluation import format_report
+    from keraudio.recipes import load_recipe, run_recipe
+    from keraudio.visualize import save_confusion_matrix, save_learning_curves
+
+    has_plots = find_spec("matplotlib") is not None
+    if not has_plots:
+        click.echo("no pictures will be drawn: they need pip install 'keraudio[plots]'", err=True)
+    chosen = load_recipe(recipe, changes=changes)
+    with FitProgress() as progress:
+        run = run_recipe(
+            chosen, data, folder=out, seed=seed, resume=resume, cache_folder=cache_folder, progress=progress
+        )
+    split, report = list(run.reports.items())[-1]
+    if has_plots:
+        save_learning_curves(out / "metrics.csv", out / "learning_curves.png", title=chosen.name)
+        if "confusion" in report:
+            title = f"{chosen.name}, {split}"
+            save_confusion_matrix(report["confusion"], report["labels"], out / "confusion_matrix.png", title=title)
+    click.echo(f"{split} clips, best epoch {run.fitted.best_epoch} of {len(run.fitted.history)}\n")
+    click.echo(format_report(report))
+    click.echo(f"\nRun folder: {out}")
+    return 3 if run.failures else 0

@@ -1,0 +1,65 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keraudio.backend import BACKENDS, choose_backend
+
+
+def _use(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        choose_backend(value)
+    return value
+
+
+def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--backend`, settled before anything imports Keras."""
+    return click.option(
+        "--backend",
+        type=click.Choice(BACKENDS),
+        callback=_use,
+        expose_value=False,
+        is_eager=True,
+        help="Keras backend. Default: the configured one, or one that is installed.",
+    )(command)
+
+
+def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--cache`, the folder of decoded clips."""
+    return click.option(
+        "--cache",
+        "cache_folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of decoded clips. Default: KERAUDIO_CACHE or the platform's cache folder.",
+    )(command)
+
+
+def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`, `--jsonl`, `--csv`: the form of the output for programs; none of them is the form for people."""
+    for name, text in (
+        ("csv", "One row a file, as CSV."),
+        ("jsonl", "One JSON record a file, each as soon as it is known."),
+        ("json", "One JSON document."),
+    ):
+        command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+    return command
+
+
+def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--windows`, `--aggregate` and `--jobs` of the verbs that predict files."""
+    command = click.option(
+        "--jobs", type=click.IntRange(min=1), help="Decoding threads. Default: the number of processors."
+    )(command)
+    command = click.option(
+        "--aggregate", type=click.Choice(("mean", "majority", "max")), help="How windows vote. Default: the model's."
+    )(command)
+    return click.option(
+        "--windows",
+        type=click.IntRange(min=1),
+        default=10,
+        show_default=True,
+        help="Most windows of a file, evenly spread over it.",
+    )(command)

@@ -1,0 +1,50 @@
+"""`keraudio predict`."""
+
+from pathlib import Path
+
+import click
+
+from keraudio.cli.options import backend_option, format_options, voting_options
+
+EPILOG = """\b
+Examples:
+  keraudio predict openmusic_baseline song.ogg
+  keraudio predict runs/first a.wav b.wav --top-k 5 --jsonl
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("model")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top-k", type=click.IntRange(min=1), default=3, show_default=True, help="Labels shown a file.")
+@voting_options
+@format_options
+@backend_option
+def predict(
+    model: str,
+    files: tuple[Path, ...],
+    top_k: int,
+    windows: int,
+    aggregate: str | None,
+    jobs: int | None,
+    form: str | None,
+) -> int:
+    """Print the labels that MODEL gives to FILES.
+
+    MODEL is a .keras file, a run folder, or a name of `keraudio models`.
+    """
+    from keraudio.cli.start import start_keras
+    from keraudio.model_file import check_model_file
+    from keraudio.saved_models import resolve_model
+
+    # Before Keras is imported: a wrong name should not take seconds.
+    path = resolve_model(model)
+    check_model_file(path)
+
+    start_keras()
+    from keraudio.classifier import load
+    from keraudio.cli.answers import print_answers
+    from keraudio.tagging import predict_files
+
+    predictions = predict_files(load(path), files, windows=windows, how=aggregate, jobs=jobs)
+    return print_answers(predictions, model=path.stem, form=form, top_k=top_k)

@@ -1,0 +1,84 @@
+"""The one progress display of a training: a bar on a terminal, a line an epoch elsewhere; both on standard error."""
+
+import sys
+import time
+from typing import Any, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_SHOWN = ("loss", "accuracy", "auc", "val_loss", "val_accuracy", "val_auc")
+
+
+class FitProgress:
+    """Takes the events of `keraudio.recipes.run_recipe` and shows them."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+        self._task: Any = None
+        self._stage = ""
+        self._epochs = 0
+        self._steps = 0
+        self._epoch = 0
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "decode":
+                self._show("Decoding", event["done"], event["total"])
+            case "bad_clip":
+                self._say(f"left out: {event['reason']}")
+            case "start":
+                self._epochs, self._steps, self._epoch = event["epochs"], event["steps"], event["epoch"]
+                self._began = time.perf_counter()
+                self._first = event["epoch"]
+                self._show("Training", self._epoch * self._steps, self._epochs * self._steps)
+            case "step":
+                self._show("Training", self._epoch * self._steps + event["step"], self._epochs * self._steps)
+            case "epoch":
+                self._epoch = int(event["row"]["epoch"]) + 1
+                self._say(self._epoch_line(event))
+            case "evaluate":
+                self._say(f"evaluating the {event['split']} clips")
+
+    def _show(self, stage: str, done: int, total: int) -> None:
+        if self._bar is None:
+            return
+        if stage != self._stage:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._stage, self._task = stage, self._bar.add_task(stage, total=total, completed=done)
+        self._bar.update(self._task, completed=done)
+
+    def _epoch_line(self, event: dict[str, Any]) -> str:
+        row = event["row"]
+        figures = " ".join(f"{name} {row[name]:.4f}" for name in _SHOWN if name in row)
+        star = " *" if event["best_epoch"] == row["epoch"] else ""
+        remaining = (self._epochs - self._epoch) * (time.perf_counter() - self._began) / (self._epoch - self._first)
+        left = f", {remaining / 60:.0f} min left" if self._epoch < self._epochs else ""
+        return f"epoch {self._epoch}/{self._epochs}: {figures} ({row['seconds']:.0f} s{left}){star}"
+
+    def _say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            click.echo(line, err=True)

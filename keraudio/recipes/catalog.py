@@ -1,0 +1,47 @@
+"""The recipes that come with keraudio, and the text of any recipe, before its schema is looked at."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from keraudio.errors import RecipeError
+from keraudio.nearest import did_you_mean
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with keraudio."""
+    folder = resources.files("keraudio.recipes")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_recipe(name: str | Path) -> dict[str, Any]:
+    """What the TOML of a recipe holds, unchecked.
+
+    Args:
+        name: one of `recipe_names()`, or the path of a TOML file.
+
+    Raises:
+        RecipeError: no such recipe (the nearest name is given), or no valid TOML.
+    """
+    try:
+        return tomllib.loads(_text(str(name)))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name}: not valid TOML: {error}") from None
+
+
+def _text(name: str) -> str:
+    path = Path(name).expanduser()
+    if path.suffix == ".toml" or path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise RecipeError(f"{path}: a recipe must be UTF-8 text") from None
+        except OSError as error:
+            raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
+    names = recipe_names()
+    if name not in names:
+        raise RecipeError(
+            f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}"
+        )
+    return resources.files("keraudio.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")

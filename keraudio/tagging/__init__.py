@@ -1,0 +1,15 @@
+"""The engine that tags songs: find the files, predict each one from its windows; bad files are answers too."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from keraudio.tagging.demo import demo_folder
+    from keraudio.tagging.predict import Prediction, Seconds, predict_files
+
+# Late, so that the command line can refuse a wrong path without waiting for a backend.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"demo": ["demo_folder"], "predict": ["Prediction", "Seconds", "predict_files"]},
+)

@@ -1,0 +1,150 @@
+"""Files to label probabilities: decoding ahead in threads, one compiled shape for every clip."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keraudio.audio import read_windows
+from keraudio.classifier import describe
+from keraudio.errors import AudioError
+from keraudio.evaluation import at_least, vote
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one file.
+
+    Attributes:
+        path: of the file.
+        labels: of the model, in its order.
+        probabilities: float32 `(labels,)` after the windows' vote; None where the file cannot be read.
+        windows: number of windows that voted.
+        chosen: single-label: the likeliest label if it reaches its threshold; multi-label: all that reach theirs,
+            likeliest first. Empty: the model is unsure.
+        error: why the file cannot be read, or None.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    probabilities: np.ndarray | None = None
+    windows: int = 0
+    chosen: tuple[str, ...] = ()
+    error: str | None = None
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The `k` likeliest labels with their probabilities."""
+        if self.probabilities is None:
+            return []
+        # Stable: equal probabilities keep the model's order.
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [(self.labels[i], float(self.probabilities[i])) for i in order]
+
+
+@dataclass
+class Seconds:
+    """Where the time went: decoding (summed over threads), waiting for it, and prediction."""
+
+    decoding: float = 0.0
+    waiting: float = 0.0
+    predicting: float = 0.0
+
+
+def predict_files(
+    model: keras.Model,
+    paths: Sequence[Path],
+    *,
+    windows: int = 10,
+    how: str | None = None,
+    jobs: int | None = None,
+    seconds: Seconds | None = None,
+) -> Iterator[Prediction]:
+    """Predicts files one by one, in order, while later ones are decoded.
+
+    Each clip is one batch of `windows` rows, padded with silence whose rows are not counted: the model is compiled
+    once, and no clip's result depends on another's. At most `2 * jobs` clips are held in memory.
+
+    Args:
+        model: a classifier with a description.
+        paths: audio files.
+        windows: most windows of a file, evenly spread over it. Defaults to 10.
+        how: `"mean"`, `"majority"` or `"max"`. Defaults to the description's.
+        jobs: decoding threads. Defaults to the number of processors.
+        seconds: filled with where the time went, if given.
+
+    Yields:
+        One `Prediction` a path; a file that cannot be read has an `error` and does not stop the others.
+
+    Raises:
+        ValueError: `windows` or `jobs` is below 1, or `how` is unknown.
+    """
+    jobs = os.cpu_count() or 1 if jobs is None else jobs
+    if windows < 1:
+        raise ValueError(f"`windows` must be at least 1. Received: windows={windows}")
+    if jobs < 1:
+        raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
+    description = describe(model)
+    how = description.aggregate if how is None else how
+    thresholds = 0.5 if description.thresholds is None else description.thresholds
+    spent = Seconds() if seconds is None else seconds
+
+    def decode(path: Path) -> tuple[np.ndarray | str, float]:
+        began = time.perf_counter()
+        try:
+            result: np.ndarray | str = read_windows(
+                path,
+                sample_rate=description.sample_rate,
+                window=description.window,
+                hop=description.hop,
+                limit=windows,
+            )
+        except AudioError as error:
+            result = str(error)
+        return result, time.perf_counter() - began
+
+    for path, future in _ahead(decode, paths, jobs):
+        began = time.perf_counter()
+        decoded, decoding = future.result()
+        arrived = time.perf_counter()
+        spent.waiting += arrived - began
+        spent.decoding += decoding
+        if isinstance(decoded, str):
+            yield Prediction(path, description.labels, error=decoded)
+            continue
+        batch = np.zeros((windows, description.window), dtype="float32")
+        batch[: len(decoded)] = decoded
+        every = np.asarray(model.predict_on_batch(batch))[: len(decoded)]
+        probabilities = vote(every, how=how, multi_label=description.multi_label, threshold=thresholds)
+        spent.predicting += time.perf_counter() - arrived
+        if description.multi_label:
+            believed = at_least(probabilities, thresholds)
+        else:
+            believed = np.zeros(len(probabilities), dtype=bool)
+            best = int(np.argmax(probabilities))
+            # Without fitted thresholds the likeliest label is the answer, however likely.
+            believed[best] = description.thresholds is None or at_least(probabilities, thresholds)[best]
+        order = np.argsort(-probabilities, kind="stable")
+        chosen = tuple(description.labels[i] for i in order if believed[i])
+        yield Prediction(path, description.labels, probabilities, len(decoded), chosen)
+
+
+def _ahead(decode: Callable[[Path], Any], paths: Iterable[Path], jobs: int) -> Iterator[tuple[Path, Future]]:
+    """Pairs of path and its decoding under way, at most `2 * jobs` of them begun and not yet taken."""
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
+    pending: deque[tuple[Path, Future]] = deque()
+    try:
+        for path in paths:
+            pending.append((path, pool.submit(decode, path)))
+            if len(pending) >= 2 * jobs:
+                yield pending.popleft()
+        while pending:
+            yield pending.popleft()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,182 @@
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tones import tone_batches, tone_classifier
+
+import keraudio
+from keraudio.errors import KeraudioError
+from keraudio.pipeline import Crops
+from keraudio.training import Fitted, TrainingSettings, fit
+
+QUICK = {"epochs": 3, "batch_size": 4, "learning_rate": 0.02, "weight_decay": 0.0}
+
+
+def train(folder: Path, clips: Any, *, seed: int = 0, **settings: Any) -> tuple[Fitted, Any]:
+    folder.mkdir(exist_ok=True)
+    keras.utils.set_random_seed(seed)
+    classifier = tone_classifier()
+    fitted = fit(classifier, *tone_batches(clips), TrainingSettings(**QUICK | settings), folder=folder)
+    return fitted, classifier
+
+
+def table(folder: Path) -> list[dict[str, float]]:
+    with open(folder / "metrics.csv", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def cross_entropy(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    return float(-np.log((probabilities * targets).sum(axis=1)).mean())
+
+
+@pytest.mark.backends
+def test_training_learns_to_tell_two_tones(tmp_path: Path, clips: Any) -> None:
+    fitted, classifier = train(tmp_path, clips, epochs=8)
+    losses = [row["loss"] for row in fitted.history]
+    assert losses[-1] < 0.5 * losses[0]
+    waveforms, labels = tone_batches(clips)[1].batch(0, 0)
+    probabilities = np.asarray(classifier.predict_on_batch(waveforms))
+    assert (probabilities.argmax(axis=1) == labels.argmax(axis=1)).all()
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
+def test_the_run_folder_and_the_metrics_are_true(
+    tmp_path: Path, clips: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keraudio.pipeline.feed.feed_kind", lambda: kind)
+    fitted, classifier = train(tmp_path, clips)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "model.keras", "state.npz"]
+    assert table(tmp_path) == fitted.history
+    assert [row["epoch"] for row in fitted.history] == [0, 1, 2]
+    assert {"accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds"} < set(fitted.history[0])
+
+    # The last epoch's weights are in the classifier, the best epoch's in the file.
+    valid = tone_batches(clips)[1]
+    batches = [valid.batch(0, step) for step in range(valid.steps)]
+    waveforms, targets = (np.concatenate(part) for part in zip(*batches, strict=True))
+    best = keraudio.load(tmp_path / "model.keras")
+    for model, row in ((classifier, fitted.history[-1]), (best, fitted.history[fitted.best_epoch])):
+        probabilities = np.asarray(model.predict(waveforms, verbose=0), dtype="float64")
+        # float32 of a network and of sums over batches.
+        assert row["val_loss"] == pytest.approx(cross_entropy(probabilities, targets), rel=1e-3, abs=1e-5)
+        assert row["val_accuracy"] == pytest.approx((probabilities.argmax(1) == targets.argmax(1)).mean())
+    assert fitted.history[fitted.best_epoch]["val_loss"] == min(row["val_loss"] for row in fitted.history)
+
+
+@pytest.mark.backends
+def test_both_kinds_of_feed_train_the_same_model(
+    tmp_path: Path, clips: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories = []
+    for kind in ("tf.data", "PyDataset"):
+        monkeypatch.setattr("keraudio.pipeline.feed.feed_kind", lambda kind=kind: kind)
+        fitted, _ = train(tmp_path / kind, clips)
+        histories.append([[row["loss"], row["val_loss"]] for row in fitted.history])
+    # One batch too many, too few or out of place changes the loss in its first digits.
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
+
+
+@pytest.mark.backends
+def test_the_loss_of_an_epoch_is_the_mean_over_its_own_batches(tmp_path: Path, clips: Any) -> None:
+    # A rate this small leaves the weights as they were to float32's last digits; normalization is not learned from.
+    keras.utils.set_random_seed(0)
+    classifier = tone_classifier()
+    for layer in classifier.backbone.layers:
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    train_batches, valid = tone_batches(clips)
+    settings = TrainingSettings(**QUICK | {"epochs": 2, "learning_rate": 1e-12, "schedule": "constant"})
+    fitted = fit(classifier, train_batches, valid, settings, folder=tmp_path)
+    for epoch, row in enumerate(fitted.history):
+        batches = [train_batches.batch(epoch, step) for step in range(train_batches.steps)]
+        losses = [cross_entropy(np.asarray(classifier.predict_on_batch(x), "float64"), y) for x, y in batches]
+        assert row["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.backends
+def test_multi_label_training_keeps_the_epoch_of_the_highest_auc(tmp_path: Path) -> None:
+    from tones import tone_clips
+
+    keras.utils.set_random_seed(0)
+    classifier = tone_classifier(multi_label=True)
+    batches = tone_batches(tone_clips(tmp_path, multi_label=True))
+    settings = TrainingSettings(**QUICK | {"monitor": "val_auc"})
+    history = fit(classifier, *batches, settings, folder=tmp_path).history
+    assert {"auc", "val_auc"} < set(history[0])
+    assert all(0 <= row["val_auc"] <= 1 for row in history)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_float32_weights(tmp_path: Path, clips: Any, precision: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        fitted, classifier = train(tmp_path, clips, epochs=2)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in fitted.history)
+    assert fitted.history[0]["learning_rate"] == pytest.approx(0.01)
+    assert {variable.dtype for variable in classifier.trainable_variables} == {"float32"}
+    assert any(layer.compute_dtype == precision.removeprefix("mixed_") for layer in classifier.backbone.layers)
+
+
+def test_training_stops_when_patience_runs_out(tmp_path: Path, clips: Any) -> None:
+    # A rate of nothing learns nothing: after the first epoch none is better by more than chance in validation,
+    # where nothing is random, and the moving averages of normalization are all that changes.
+    fitted, _ = train(tmp_path, clips, epochs=40, monitor="val_accuracy", learning_rate=1e-30, patience=2)
+    assert fitted.stopped_early
+    assert len(fitted.history) == fitted.best_epoch + 3 < 40
+
+
+def test_without_patience_training_goes_to_the_end(tmp_path: Path, clips: Any) -> None:
+    fitted, _ = train(tmp_path, clips, epochs=4, learning_rate=1e-30)
+    assert not fitted.stopped_early and len(fitted.history) == 4
+
+
+def test_ties_of_accuracy_go_to_the_lower_loss(tmp_path: Path, clips: Any) -> None:
+    history = (result := train(tmp_path, clips, epochs=6, monitor="val_accuracy")[0]).history
+    best = max(row["val_accuracy"] for row in history)
+    assert history[result.best_epoch]["val_loss"] == min(r["val_loss"] for r in history if r["val_accuracy"] == best)
+
+
+@pytest.mark.backends
+def test_a_loss_that_is_no_longer_finite_is_an_error_that_says_what_to_do(tmp_path: Path, clips: Any) -> None:
+    with pytest.raises(KeraudioError, match=r"finite loss; lower `training.learning_rate`.*Received: loss=.* in epoch"):
+        train(tmp_path, clips, optimizer="sgd", learning_rate=1e30, epochs=5)
+
+
+def test_a_monitor_that_is_not_measured_names_those_that_are(tmp_path: Path, clips: Any) -> None:
+    with pytest.raises(KeraudioError, match="`training.monitor` must be one of .*val_accuracy.*'val_auc'"):
+        train(tmp_path, clips, monitor="val_auc")
+
+
+def test_progress_tells_start_steps_and_epochs(tmp_path: Path, clips: Any) -> None:
+    events: list[dict[str, Any]] = []
+    batches = tone_batches(clips)
+    settings = TrainingSettings(**QUICK | {"epochs": 2})
+    fitted = fit(tone_classifier(), *batches, settings, folder=tmp_path, progress=events.append)
+    steps = [{"event": "step", "step": step} for step in (1, 2, 3)]
+    start = {"event": "start", "epoch": 0, "epochs": 2, "steps": 3}
+    assert [event for event in events if event["event"] != "epoch"] == [start, *steps, *steps]
+    assert [event["row"] for event in events if event["event"] == "epoch"] == fitted.history
+    assert events[4]["event"] == "epoch" and events[-1]["best_epoch"] == fitted.best_epoch
+
+
+def test_the_learning_rate_of_the_table_is_the_schedule_at_the_end_of_the_epoch(tmp_path: Path, clips: Any) -> None:
+    history = train(tmp_path, clips, epochs=4, warmup_epochs=1)[0].history
+    expected = [0.02 * 0.5 * (1 + math.cos(math.pi * done / 3)) for done in (0, 1, 2, 3)]
+    assert [row["learning_rate"] for row in history] == pytest.approx(expected, abs=1e-8)
+
+
+def test_an_epoch_takes_every_clip(tmp_path: Path, clips: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keraudio.pipeline.feed.feed_kind", lambda: "PyDataset")
+    asked: list[tuple[int, int]] = []
+    batch = Crops.batch
+    monkeypatch.setattr(Crops, "batch", lambda self, epoch, step: asked.append((epoch, step)) or batch(self, epoch, step))
+    train(tmp_path, clips, epochs=2)
+    assert {(epoch, step) for epoch in (0, 1) for step in (0, 1, 2)} <= set(asked)
