@@ -54,8 +54,10 @@ def preferred_jit() -> str | bool:
     """
     import keras
 
-    on_cpu = not keras.distribution.list_devices("gpu")
-    return False if keras.backend.backend() == "tensorflow" and on_cpu else "auto"
+    # Only TensorFlow can be asked: JAX raises where it finds no GPU, and Keras keeps no list of torch's devices.
+    if keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu"):
+        return False
+    return "auto"
 
 
 def _configured_backend() -> str:

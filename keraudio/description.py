@@ -22,7 +22,7 @@ class Description(BaseModel):
         schema_version: of this description.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     labels: tuple[str, ...] = Field(min_length=1)
     sample_rate: int = Field(gt=0)

@@ -30,7 +30,8 @@ class Decibels(keras.layers.Layer):
         As the input.
 
     Example:
-        >>> Decibels()([[1.0, 0.1]]).shape
+        >>> import numpy as np
+        >>> Decibels()(np.array([[1.0, 0.1]])).shape
         (1, 2)
     """
 

@@ -27,8 +27,9 @@ class LabelProbabilities(keras.layers.Layer):
         `(batch, labels)`, float32, in [0, 1].
 
     Example:
+        >>> import numpy as np
         >>> layer = LabelProbabilities({"labels": ["a", "b"], "sample_rate": 8000, "window": 8000, "hop": 4000})
-        >>> layer([[0.0, 0.0]]).shape
+        >>> layer(np.zeros((1, 2))).shape
         (1, 2)
     """
 

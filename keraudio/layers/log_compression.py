@@ -26,7 +26,8 @@ class LogCompression(keras.layers.Layer):
         As the input.
 
     Example:
-        >>> float(LogCompression(scale=9.0, base=10)([[1.0]])[0, 0])
+        >>> import numpy as np
+        >>> float(LogCompression(scale=9.0, base=10)(np.array([[1.0]]))[0, 0])
         1.0
     """
 

@@ -72,7 +72,7 @@ class MelFilterbank(keras.layers.Layer):
     def build(self, input_shape):
         bins = input_shape[2]
         n_fft = 2 * (bins - 1) if self.n_fft is None else self.n_fft
-        if 1 + n_fft // 2 != bins:
+        if n_fft < 1 or 1 + n_fft // 2 != bins:
             raise ValueError(
                 f"The input must have 1 + n_fft // 2 bins. Received: n_fft={n_fft}, input_shape={tuple(input_shape)}"
             )
