@@ -71,10 +71,10 @@ def _ranked_columns(top_k: int) -> list[str]:
 def _row(prediction: Prediction, top_k: int) -> list[Any]:
     top = prediction.top(top_k)
     ranked = [item for label, value in top for item in (label, f"{value:.6f}")]
-    if prediction.error is not None:
-        return [str(prediction.path), "", "", prediction.error, *[""] * (2 * top_k)]
-    probability = f"{top[0][1]:.6f}" if prediction.chosen else ""
-    return [str(prediction.path), "|".join(prediction.chosen), probability, "", *ranked]
+    # A model may have fewer labels than columns were asked for.
+    ranked += [""] * (2 * top_k - len(ranked))
+    confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
+    return [str(prediction.path), "|".join(prediction.chosen), confidence, prediction.error or "", *ranked]
 
 
 def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:
@@ -86,7 +86,7 @@ def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:
         click.echo(prediction.error, err=True)
         return
     top = prediction.top(top_k)
-    confidence = f" {top[0][1]:.0%}" if prediction.chosen else ""
+    confidence = "" if prediction.confidence is None else f" {prediction.confidence:.0%}"
     answer = shorten(", ".join(prediction.chosen) or UNSURE, 60)
     rest = [f"{shorten(label, 30)} {value:.0%}" for label, value in top if label not in prediction.chosen]
     others = f"  ({', '.join(rest)})" if rest else ""

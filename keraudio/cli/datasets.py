@@ -38,15 +38,17 @@ def datasets(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def verify(data: str, options: tuple[str, ...], as_json: bool) -> int:
     """Decode every clip and list what is wrong."""
+    from keraudio.audio.decode import readable
     from keraudio.datasets import load_manifest, summary
     from keraudio.datasets import verify as verify_manifest
+    from keraudio.recipes import parse_assignment
 
-    manifest = load_manifest(data, **dict(option.partition("=")[::2] for option in options))
+    manifest = load_manifest(data, **dict(map(parse_assignment, options)))
     verdicts = []
     for verdict in verify_manifest(manifest):
         verdicts.append(verdict)
         if not verdict.ok and not as_json:
-            click.echo(verdict.reason)
+            click.echo(readable(verdict.reason))
     total = summary(verdicts)
     if as_json:
         failures = [{"id": v.id, "path": str(v.path), "reason": v.reason} for v in verdicts if not v.ok]
@@ -62,9 +64,9 @@ def verify(data: str, options: tuple[str, ...], as_json: bool) -> int:
         click.echo(json.dumps(document, indent=1))
     else:
         for silent in total.silent:
-            click.echo(f"silent: {silent}")
+            click.echo(f"silent: {readable(silent)}")
         for duplicate, original in total.duplicates:
-            click.echo(f"same bytes: {duplicate} and {original}")
+            click.echo(f"same bytes: {readable(duplicate)} and {readable(original)}")
         click.echo(
             f"{total.clips} clips, {len(total.failed)} cannot be decoded; {total.duration / 3600:.2f} hours of sound"
         )

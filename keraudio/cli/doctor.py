@@ -11,6 +11,7 @@ import click
 from keraudio.backend import BACKENDS, installed_backends
 from keraudio.cli.options import backend_option
 from keraudio.cli.start import start_keras
+from keraudio.errors import KeraudioError
 
 # What each extra is for, and the module that shows it is there.
 EXTRAS = {
@@ -44,6 +45,7 @@ def _examine() -> dict[str, Any]:
         "backend": None,
         "devices": [],
         "feed": None,
+        "cache": None,
         "decoders": _decoders(),
         "missing": [
             {"extra": extra, "for": purpose, "command": f"{sys.executable} -m pip install 'keraudio[{extra}]'"}
@@ -63,14 +65,25 @@ def _examine() -> dict[str, Any]:
             from keraudio.pipeline import default_cache_folder, feed_kind
 
             findings["backend"] = keras.backend.backend()
-            findings["devices"] = keras.distribution.list_devices()
+            findings["devices"] = _devices()
             findings["feed"] = feed_kind()
             findings["cache"] = str(default_cache_folder())
+        except KeraudioError as error:
+            findings["problems"].append(str(error))
         except Exception as error:
             findings["problems"].append(f"Keras does not start: {type(error).__name__}: {error}")
     findings["models"] = _models(findings["problems"])
     findings["healthy"] = not findings["problems"]
     return findings
+
+
+def _devices() -> list[str]:
+    import keras
+
+    if keras.backend.backend() == "torch":
+        # Keras keeps no list of torch's devices; this is the one that it computes on.
+        return [str(keras.ops.zeros(()).device)]
+    return list(keras.distribution.list_devices())
 
 
 def _decoders() -> dict[str, bool]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from keraudio.cli.options import backend_option, cache_option
-from keraudio.errors import DatasetError
+from keraudio.errors import DatasetError, KeraudioError
 
 EPILOG = """\b
 Examples:
@@ -61,7 +61,7 @@ def evaluate(
 
     path = resolve_model(model)
     description = check_model_file(path)
-    manifest = _manifest(Path(model), data, options)
+    manifest = _manifest(Path(model).expanduser(), data, options)
     if folds:
         chosen = [clip for clip in manifest.clips if clip.fold in folds]
         if not chosen:
@@ -90,15 +90,21 @@ def evaluate(
 def _manifest(run: Path, data: str | None, options: tuple[str, ...]) -> Any:
     if data is not None:
         from keraudio.datasets import load_manifest
+        from keraudio.recipes import parse_assignment
 
-        pairs = dict(option.partition("=")[::2] for option in options)
-        return load_manifest(data, **pairs)
+        return load_manifest(data, **dict(map(parse_assignment, options)))
     if not (run / "run.json").is_file():
         raise click.UsageError("--data is needed unless MODEL is a run folder")
+    if options:
+        raise click.UsageError("--option needs --data: a run folder keeps the options of its own data")
     from keraudio.cli.start import start_keras
 
     start_keras()
     from keraudio.recipes import load_recipe, prepare_manifest
 
-    facts = json.loads((run / "run.json").read_text())
-    return prepare_manifest(load_recipe(run / "recipe.toml"), facts["data"], seed=facts["seed"])
+    try:
+        facts = json.loads((run / "run.json").read_text())
+        data, seed = str(facts["data"]), int(facts["seed"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeraudioError(f"{run / 'run.json'}: not the record of a run: {type(error).__name__}: {error}") from error
+    return prepare_manifest(load_recipe(run / "recipe.toml"), data, seed=seed)

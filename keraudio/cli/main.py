@@ -47,8 +47,19 @@ class _Verbs(click.Group):
             return None
         command = getattr(importlib.import_module(f"keraudio.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
-        command.params.append(_verbose_option())
+        _add_verbose(command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # The reader (`| head`) has gone; Python would complain once more when it closes the stream. Caught here,
+            # because click would exit with 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and not args[0].startswith("-") and args[0] not in VERBS:
@@ -60,6 +71,13 @@ class _Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+
+def _add_verbose(command: click.Command) -> None:
+    """Gives `-v` to a verb and to the verbs below it, once each."""
+    for verb in (command, *getattr(command, "commands", {}).values()):
+        if all(param.name != "verbose" for param in verb.params):
+            verb.params.append(_verbose_option())
 
 
 def _verbose_option() -> click.Option:
@@ -92,10 +110,10 @@ def run(arguments: list[str]) -> int:
     state: dict[str, bool] = {"verbose": False}
     try:
         result = keraudio.main(args=arguments, prog_name="keraudio", standalone_mode=False, obj=state)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         context = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         return _fail(f"{error.format_message()}{context}", 2, state)
@@ -105,10 +123,6 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code, state)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; everything finished so far is kept", INTERRUPTED, state)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{(error.strerror or str(error)).lower()}", 1, state)

@@ -22,7 +22,7 @@ def models(name: str | None, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"schema": 1, "file": str(path), "description": description}, indent=1))
         elif card.is_file():
-            click.echo(card.read_text(encoding="utf-8"), nl=False)
+            click.echo(card.read_text(encoding="utf-8", errors="replace"), nl=False)
         else:
             click.echo("\n".join(f"{key}: {value}" for key, value in description.items()))
         return

@@ -1,34 +1,53 @@
 """Starting Keras without its backend's talk on standard error."""
 
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import click
+
+from keraudio.errors import KeraudioError
 
 
 def start_keras() -> None:
     """Imports Keras and its backend; what they write to standard error is shown only with `-v`, or if they fail.
 
+    Raises:
+        KeraudioError: they do not start, such as with an unknown name in KERAS_BACKEND.
+    """
+    if "keras" in sys.modules:
+        return
+    context = click.get_current_context(silent=True)
+    verbose = context is not None and context.find_root().obj["verbose"]
+    try:
+        with contextlib.nullcontext() if verbose else _talk_aside():
+            import keras  # noqa: F401
+    except Exception as error:
+        backend = os.environ.get("KERAS_BACKEND", "the default backend")
+        raise KeraudioError(f"Keras does not start with {backend}: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _talk_aside() -> Iterator[None]:
+    """Holds standard error back, and lets it out only if the block fails.
+
     TensorFlow logs from C++ before its own log level holds, so the file descriptor itself is turned aside.
     """
-    context = click.get_current_context(silent=True)
-    if "keras" in sys.modules or (context is not None and context.find_root().obj["verbose"]):
-        return
     sys.stderr.flush()
     descriptor = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
-        started = False
+        failed = True
         try:
-            import keras  # noqa: F401
-
-            started = True
+            yield
+            failed = False
         finally:
             sys.stderr.flush()
             os.dup2(descriptor, 2)
             os.close(descriptor)
-            if not started:
+            if failed:
                 aside.seek(0)
                 shutil.copyfileobj(aside, sys.stderr.buffer)

@@ -40,6 +40,7 @@ def tag(
         raise click.UsageError("Give folders or files to tag, or --demo")
 
     from keraudio.audio import find_audio
+    from keraudio.audio.decode import readable
     from keraudio.cli.start import start_keras
     from keraudio.model_file import check_model_file
     from keraudio.saved_models import DEFAULT_MODEL, resolve_model
@@ -50,7 +51,7 @@ def tag(
     check_model_file(path)
     songs = find_audio(chosen, recursive=not no_recursive)
     if not songs:
-        click.echo(f"keraudio: no audio found in {', '.join(map(str, chosen))}", err=True)
+        click.echo(f"keraudio: no audio found in {', '.join(map(readable, chosen))}", err=True)
         return NOTHING_FOUND
 
     start_keras()

@@ -6,7 +6,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from keraudio.recipes.build import build_classifier
-    from keraudio.recipes.catalog import read_recipe, recipe_names
+    from keraudio.recipes.catalog import parse_assignment, read_recipe, recipe_names
     from keraudio.recipes.load import dump_recipe, load_recipe
     from keraudio.recipes.run import Run, prepare_manifest, run_recipe
     from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "build": ["build_classifier"],
-        "catalog": ["read_recipe", "recipe_names"],
+        "catalog": ["parse_assignment", "read_recipe", "recipe_names"],
         "load": ["dump_recipe", "load_recipe"],
         "run": ["Run", "prepare_manifest", "run_recipe"],
         "schema": ["AUGMENTATIONS", "Recipe", "builder_options", "check_recipe"],

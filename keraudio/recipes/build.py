@@ -19,7 +19,6 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
         RecipeError: an option of the front end, the backbone or an augmentation is out of its range, or they do not
             fit together.
     """
-    keras.config.set_dtype_policy(recipe.training.precision)
     description = Description(
         labels=tuple(labels),
         sample_rate=recipe.audio.sample_rate,
@@ -29,6 +28,8 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
         aggregate=recipe.evaluation.aggregate,
         name=recipe.name,
     )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.training.precision)
     try:
         front_end = FRONT_ENDS[recipe.front_end.name](recipe.audio.sample_rate, **recipe.front_end.options)
         backbone = BACKBONES[recipe.backbone.name](front_end.output_shape[1:], **recipe.backbone.options)
@@ -44,6 +45,8 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
         )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"{recipe.name}: {error}") from error
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _layer_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The recipes that come with keraudio, and the text of any recipe, before its schema is looked at."""
+"""The recipes that come with keraudio, and the TOML of any recipe, before its schema is looked at."""
 
 import tomllib
 from importlib import resources
@@ -45,3 +45,21 @@ def _text(name: str) -> str:
             f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}"
         )
     return resources.files("keraudio.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Key and value of `key=value`, the value in TOML's syntax; what is not valid TOML is taken as a string.
+
+    Raises:
+        RecipeError: there is no `=`, or no key before it.
+
+    >>> parse_assignment("training.epochs=20"), parse_assignment("data.options.subset=esc10")
+    (('training.epochs', 20), ('data.options.subset', 'esc10'))
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not all(key.split(".")):
+        raise RecipeError(f"A value must be given as key=value. Received: {text!r}")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value

@@ -1,6 +1,5 @@
 """Recipes from TOML to checked settings and back, with changes by `key=value`."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import tomli_w
 
 from keraudio.errors import RecipeError
-from keraudio.recipes.catalog import read_recipe
+from keraudio.recipes.catalog import parse_assignment, read_recipe
 from keraudio.recipes.schema import Recipe, check_recipe
 
 
@@ -29,23 +28,14 @@ def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
 
 
 def _apply(data: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    keys = key.strip().split(".")
-    if not equals or not all(keys):
-        raise RecipeError(f"A change must be given as section.key=value. Received: {change!r}")
+    key, value = parse_assignment(change)
+    keys = key.split(".")
     section: Any = data
     for part in keys[:-1]:
         section = section.setdefault(part, {})
         if not isinstance(section, dict):
             raise RecipeError(f"A change must name a key of a section. Received: {change!r}: `{part}` is no section")
-    section[keys[-1]] = _toml_value(text.strip())
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    section[keys[-1]] = value
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -96,7 +96,7 @@ def run_recipe(
         KeraudioError: what is wrong with recipe, data set, folder or training, in one line.
     """
     tell = progress or (lambda _event: None)
-    _open_folder(folder, recipe, data, seed, resume)
+    is_new = _check_folder(folder, recipe, data, seed, resume)
     manifest = prepare_manifest(recipe, data, seed=seed)
     clips = cache_clips(
         manifest,
@@ -108,6 +108,9 @@ def run_recipe(
         tell({"event": "bad_clip", "id": clip.id, "reason": reason})
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(recipe, manifest.labels, multi_label=manifest.multi_label)
+    if is_new:
+        # Only now, so that a wrong path or option leaves no folder that a second try would find used.
+        _begin_folder(folder, recipe, data, seed)
     window, batch_size = recipe.audio.window_samples, recipe.training.batch_size
     train = Crops(clips.split("train"), window, batch_size, seed, recipe.training.crops_per_clip)
     valid = Windows(clips.split("valid"), window, recipe.audio.hop_samples, batch_size)
@@ -142,7 +145,8 @@ def _count(manifest: Manifest, split: str) -> int:
     return sum(clip.split == split for clip in manifest.clips)
 
 
-def _open_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: bool) -> None:
+def _check_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: bool) -> bool:
+    """Whether a run begins in `folder`, or else goes on there."""
     text = dump_recipe(recipe)
     recipe_file = folder / RECIPE_FILE
     if recipe_file.exists():
@@ -155,9 +159,13 @@ def _open_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: boo
                 f"A run goes on only with its own recipe, data and seed ({recipe_file}). "
                 f"Received: recipe {recipe.name!r}, data {data!r}, seed {seed}"
             )
-        return
+        return False
     if resume:
         raise KeraudioError(f"{folder}: there is no run to resume")
+    return True
+
+
+def _begin_folder(folder: Path, recipe: Recipe, data: str, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "schema": 1,
@@ -168,7 +176,7 @@ def _open_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: boo
         "platform": platform.platform(),
     }
     _write(folder / RUN_FILE, json.dumps(facts, indent=1) + "\n")
-    _write(recipe_file, text)
+    _write(folder / RECIPE_FILE, dump_recipe(recipe))
 
 
 def _write(path: Path, text: str) -> None:

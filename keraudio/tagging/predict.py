@@ -39,6 +39,13 @@ class Prediction:
     chosen: tuple[str, ...] = ()
     error: str | None = None
 
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the first of the chosen labels; None where there is none."""
+        if self.probabilities is None or not self.chosen:
+            return None
+        return float(self.probabilities[self.labels.index(self.chosen[0])])
+
     def top(self, k: int) -> list[tuple[str, float]]:
         """The `k` likeliest labels with their probabilities."""
         if self.probabilities is None:

@@ -78,7 +78,8 @@ def fit(
     mixup = None
     if settings.mixup is not None:
         mixup = Mixup(settings.mixup.alpha, probability=settings.mixup.probability)
-    model = TrainingModel(classifier, mixup)
+    # The policy tells `compile` to scale the loss where float16 needs it.
+    model = TrainingModel(classifier, mixup, dtype=settings.precision)
     loss, metrics = loss_and_metrics(
         multi_label=description.multi_label,
         labels=len(description.labels),
