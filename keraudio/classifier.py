@@ -119,7 +119,9 @@ class AudioClassifier(keras.Model):
             config[part] = [revive(layer) for layer in config[part]]
         trainable = config.pop("trainable")
         model = cls(**config)
-        model.trainable = trainable
+        # True would reach every layer inside, and thaw a frozen backbone.
+        if not trainable:
+            model.trainable = False
         return model
 
 
@@ -129,9 +131,13 @@ def head_of(model: keras.Model) -> LabelProbabilities:
     Raises:
         ModelFileError: the model has none.
     """
-    for layer in model.layers:
+    inner = list(model.layers)
+    while inner:
+        layer = inner.pop(0)
         if isinstance(layer, LabelProbabilities):
             return layer
+        if isinstance(layer, keras.Model):
+            inner.extend(layer.layers)
     raise ModelFileError(f"A classifier must carry a description of its labels. Received: {model.name!r} without one")
 
 

@@ -58,15 +58,21 @@ def check_model_file(path: Path) -> Description:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
+            # Keras reads damaged weights as they are when their checksum fails.
+            if damaged := archive.testzip():
+                raise ModelFileError(f"{path}: {damaged} is damaged: its checksum does not match")
             config = json.loads(archive.read("config.json"))
             description = _check_config(path, config)
             with archive.open("model.weights.h5") as weights:
                 _check_weights(path, weights)
             return description
-    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, EOFError, RecursionError) as error:
-        raise ModelFileError(f"{path}: not a whole .keras archive: {error}") from None
+    except ModelFileError:
+        raise
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:
+        # On damaged bytes zipfile, json and h5py raise many kinds: BadZipFile, zlib.error, RuntimeError, KeyError ...
+        raise ModelFileError(f"{path}: not a whole .keras archive: {error}") from None
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
@@ -74,7 +80,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     for member in archive.infolist():
         name = PurePosixPath(member.filename.replace("\\", "/"))
         is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or is_link:
+        if name.is_absolute() or not name.parts or ".." in name.parts or ":" in name.parts[0] or is_link:
             raise ModelFileError(f"{path}: members must stay inside the archive. Received: {member.filename!r}")
         if name.parts[0] != "assets" and member.filename not in REQUIRED_MEMBERS:
             raise ModelFileError(f"{path}: unknown member in the archive. Received: {member.filename!r}")
@@ -115,8 +121,15 @@ def _check_config(path: Path, config: Any) -> Description:
             raise ModelFileError(
                 f"{path}: only classes of keras, keras_hub and keraudio may be built. Received: {registered}"
             )
+        if _in_package(str(module), "keras_hub") or str(registered).startswith("keras_hub>"):
+            # The hub's tokenizers and converters open files that their config names.
+            if not str(name).endswith("Backbone"):
+                raise ModelFileError(f"{path}: of keras_hub only backbones may be built. Received: {shown}")
         if registered in DESCRIPTION_CLASSES and isinstance(item.get("config"), dict):
-            described = item["config"].get("description")
+            found = item["config"].get("description")
+            if described not in (None, found):
+                raise ModelFileError(f"{path}: a model file must describe itself once. Received: two descriptions")
+            described = found
     if described is None:
         raise ModelFileError(
             f"{path}: a model file must describe its labels, sample rate and window. Received: none of them"
@@ -129,9 +142,11 @@ def _check_config(path: Path, config: Any) -> Description:
 
 def _allowed(module: str) -> bool:
     # "keras" alone is the module of Functional and Sequential; as a prefix it would let everything of Keras in.
-    return any(
-        module == allowed or (allowed != "keras" and module.startswith(f"{allowed}.")) for allowed in ALLOWED_MODULES
-    )
+    return any(module == allowed or (allowed != "keras" and _in_package(module, allowed)) for allowed in ALLOWED_MODULES)
+
+
+def _in_package(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 def _check_weights(path: Path, weights: Any) -> None:

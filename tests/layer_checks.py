@@ -231,7 +231,7 @@ def a_training_step_runs(case: LayerCase, tmp_path: Path) -> None:
     inputs = keras.Input(x.shape[1:])
     model = keras.Model(inputs, case.call(case.build(), tilt(inputs)))
     compiles = keras.backend.backend() in ("tensorflow", "jax")
-    model.compile(keras.optimizers.SGD(1e-3), loss="mse", jit_compile=compiles)
+    model.compile(keras.optimizers.Adam(1e-3), loss="mse", jit_compile=compiles)
     target = np.zeros((4, *model.output_shape[1:]), "float32")
     loss = model.train_on_batch(x, target)
     assert np.isfinite(loss)

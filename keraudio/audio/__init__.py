@@ -1,7 +1,8 @@
 """Audio files as float32 waveforms: finding, decoding, resampling and cutting into windows, without any backend."""
 
-from keraudio.audio.decode import AudioInfo, load_audio, probe
+from keraudio.audio.decode import load_audio, probe
 from keraudio.audio.find import AUDIO_SUFFIXES, find_audio
+from keraudio.audio.sound import AudioInfo
 from keraudio.audio.windows import cut_windows, read_windows, window_starts
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keraudio.audio.decode import AudioInfo, Sound, check_format, loose_slack, readable
+from keraudio.audio.sound import AudioInfo, Sound, check_format, loose_slack, readable
 from keraudio.errors import AudioError
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from keraudio.audio.decode import readable
+from keraudio.audio.sound import readable
 from keraudio.errors import AudioError
 
 AUDIO_SUFFIXES = frozenset([".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wav", ".aif", ".aiff"])

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keraudio.audio.decode import FILTER_REACH, Sound, checked_count, in_step, open_sound, read_span
+from keraudio.audio.decode import FILTER_REACH, checked_count, in_step, open_sound, read_span
+from keraudio.audio.sound import Sound
 
 # A seek costs about as much as decoding this many seconds: finding the place, refilling the decoder and the resampler.
 _SEEK_SECONDS = 0.2

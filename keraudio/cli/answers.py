@@ -31,9 +31,8 @@ def print_answers(
     """
     count = failed = 0
     records = []
-    table = csv.writer(sys.stdout, lineterminator="\n")
     if form == "csv":
-        table.writerow(["path", "label", "probability", "error", *_ranked_columns(top_k)])
+        _write_row(["path", "label", "probability", "error", *_ranked_columns(top_k)])
     for prediction in predictions:
         count += 1
         failed += prediction.error is not None
@@ -42,7 +41,7 @@ def print_answers(
         elif form == "jsonl":
             click.echo(json.dumps({"schema": SCHEMA, "model": model, **_record(prediction, top_k)}))
         elif form == "csv":
-            table.writerow(_row(prediction, top_k))
+            _write_row(_row(prediction, top_k))
         else:
             _print_line(prediction, top_k, root)
         sys.stdout.flush()
@@ -62,6 +61,12 @@ def _record(prediction: Prediction, top_k: int) -> dict[str, Any]:
         "windows": prediction.windows,
         "error": prediction.error,
     }
+
+
+def _write_row(row: list[Any]) -> None:
+    # Before Python 3.13 a carriage return alone is not reason enough for quotes.
+    quoting = csv.QUOTE_ALL if any("\r" in str(cell) for cell in row) else csv.QUOTE_MINIMAL
+    csv.writer(sys.stdout, lineterminator="\n", quoting=quoting).writerow(row)
 
 
 def _ranked_columns(top_k: int) -> list[str]:

@@ -38,7 +38,7 @@ def datasets(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def verify(data: str, options: tuple[str, ...], as_json: bool) -> int:
     """Decode every clip and list what is wrong."""
-    from keraudio.audio.decode import readable
+    from keraudio.audio.sound import readable
     from keraudio.datasets import load_manifest, summary
     from keraudio.datasets import verify as verify_manifest
     from keraudio.recipes import parse_assignment

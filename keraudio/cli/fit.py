@@ -73,7 +73,7 @@ def fit(
         if "confusion" in report:
             title = f"{chosen.name}, {split}"
             save_confusion_matrix(report["confusion"], report["labels"], out / "confusion_matrix.png", title=title)
-    click.echo(f"{split} clips, best epoch {run.fitted.best_epoch} of {len(run.fitted.history)}\n")
+    click.echo(f"{split} clips, best epoch {run.fitted.best_epoch + 1} of {len(run.fitted.history)}\n")
     click.echo(format_report(report))
     click.echo(f"\nRun folder: {out}")
     return 3 if run.failures else 0

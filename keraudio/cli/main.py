@@ -144,7 +144,7 @@ def _fail(message: str, code: int, state: dict[str, bool]) -> int:
 def _quieten() -> None:
     """Libraries keep their start-up talk to themselves; names that are not UTF-8 pass through the streams."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Keeps the encoded result of `-v` out of the way of programs: logs go to standard error.
+    # Standard output is for programs.
     logging.basicConfig(level=logging.WARNING, format="keraudio: %(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

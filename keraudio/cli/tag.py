@@ -40,7 +40,7 @@ def tag(
         raise click.UsageError("Give folders or files to tag, or --demo")
 
     from keraudio.audio import find_audio
-    from keraudio.audio.decode import readable
+    from keraudio.audio.sound import readable
     from keraudio.cli.start import start_keras
     from keraudio.model_file import check_model_file
     from keraudio.saved_models import DEFAULT_MODEL, resolve_model

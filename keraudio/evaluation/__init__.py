@@ -1,24 +1,24 @@
 """Evaluation: votes of a clip's windows, metrics with confidence intervals, and reports for programs and for people."""
 
-from keraudio.evaluation.evaluate import align_labels, evaluate_clips
-from keraudio.evaluation.intervals import Resampling, bootstrap_interval, wilson_interval
-from keraudio.evaluation.metrics import multi_label_metrics, single_label_metrics
-from keraudio.evaluation.report import SCHEMA, evaluate_scores, format_report
-from keraudio.evaluation.votes import VOTES, at_least, vote, vote_clips
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "SCHEMA",
-    "VOTES",
-    "Resampling",
-    "align_labels",
-    "at_least",
-    "bootstrap_interval",
-    "evaluate_clips",
-    "evaluate_scores",
-    "format_report",
-    "multi_label_metrics",
-    "single_label_metrics",
-    "vote",
-    "vote_clips",
-    "wilson_interval",
-]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from keraudio.evaluation.evaluate import align_labels, evaluate_clips
+    from keraudio.evaluation.intervals import Resampling, bootstrap_interval, wilson_interval
+    from keraudio.evaluation.metrics import multi_label_metrics, single_label_metrics
+    from keraudio.evaluation.report import SCHEMA, evaluate_scores, format_report
+    from keraudio.evaluation.votes import VOTES, at_least, vote, vote_clips
+
+# Late, so that metrics and label texts are there without a backend.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluate": ["align_labels", "evaluate_clips"],
+        "intervals": ["Resampling", "bootstrap_interval", "wilson_interval"],
+        "metrics": ["multi_label_metrics", "single_label_metrics"],
+        "report": ["SCHEMA", "evaluate_scores", "format_report"],
+        "votes": ["VOTES", "at_least", "vote", "vote_clips"],
+    },
+)

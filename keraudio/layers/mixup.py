@@ -1,5 +1,7 @@
 """Mixup of waveforms and their labels (Zhang et al. 2018)."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -49,14 +51,23 @@ class Mixup(keras.layers.Layer):
         labels = ops.cast(inputs["labels"], "float32")
         if training:
             batch = ops.shape(waveforms)[0]
-            share = keras.random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=self.seed_generator)
-            share = ops.maximum(share, 1.0 - share)
+            share = self._larger_share(batch)
             if self.probability < 1:
                 chance = keras.random.uniform((batch,), dtype="float32", seed=self.seed_generator)
                 share = ops.where(chance < self.probability, share, 1.0)
             waveforms = _mix(waveforms, share)
             labels = _mix(labels, share)
         return {"waveforms": waveforms, "labels": labels}
+
+    def _larger_share(self, batch):
+        """The larger part of each of `batch` draws from Beta(alpha, alpha).
+
+        From two uniform numbers (Devroye 1996, "Random variate generation in one line of code", the symmetric beta):
+        TensorFlow's gamma, which `keras.random.beta` needs, does not compile under XLA and underflows for small alphas.
+        """
+        uniform = keras.random.uniform((2, batch), dtype="float32", seed=self.seed_generator)
+        ratio = ops.expm1(-ops.log(uniform[0]) / self.alpha) * ops.square(ops.cos(2 * math.pi * uniform[1]))
+        return 0.5 + 0.5 * ops.rsqrt(1.0 + 1.0 / ratio)
 
     def compute_output_shape(self, input_shape):
         return dict(input_shape)

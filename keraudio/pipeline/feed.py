@@ -1,12 +1,13 @@
 """Batches as something `model.fit` reads ahead of itself: tf.data, or the same without TensorFlow."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from keraudio.pipeline.batches import Crops, Windows
+from keraudio.pipeline.batches import Batch, Crops, Windows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -66,7 +67,11 @@ def _tf_dataset(batches: Crops | Windows, first_epoch: int, with_labels: bool) -
 
 class _PyDataset(keras.utils.PyDataset):
     def __init__(self, batches: Crops | Windows, first_epoch: int, with_labels: bool):
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=READ_AHEAD)
+        # One worker, and reading ahead here: with more, Keras' queue goes on behind the batch that it drew to build
+        # the model, which `fit` then never sees.
+        super().__init__(workers=1)
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="keraudio-feed")
+        self._ahead: dict[int, Future[Batch]] = {}
         self._batches = batches
         self._with_labels = with_labels
         self._first_step = first_epoch * batches.steps if isinstance(batches, Crops) else 0
@@ -76,5 +81,12 @@ class _PyDataset(keras.utils.PyDataset):
         return self._batches.steps if isinstance(self._batches, Windows) else None
 
     def __getitem__(self, index: int) -> tuple[Any]:
-        waveforms, labels = self._batches.batch(*divmod(self._first_step + index, self._batches.steps))
+        stop = index + 1 + READ_AHEAD
+        if self.num_batches is not None:
+            stop = min(stop, self.num_batches)
+        self._ahead = {i: self._ahead.get(i) or self._pool.submit(self._batch, i) for i in range(index, stop)}
+        waveforms, labels = self._ahead[index].result()
         return ({"waveforms": waveforms, "labels": labels},) if self._with_labels else (waveforms,)
+
+    def _batch(self, index: int) -> Batch:
+        return self._batches.batch(*divmod(self._first_step + index, self._batches.steps))

@@ -108,12 +108,12 @@ def run_recipe(
         tell({"event": "bad_clip", "id": clip.id, "reason": reason})
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(recipe, manifest.labels, multi_label=manifest.multi_label)
-    if is_new:
-        # Only now, so that a wrong path or option leaves no folder that a second try would find used.
-        _begin_folder(folder, recipe, data, seed)
     window, batch_size = recipe.audio.window_samples, recipe.training.batch_size
     train = Crops(clips.split("train"), window, batch_size, seed, recipe.training.crops_per_clip)
     valid = Windows(clips.split("valid"), window, recipe.audio.hop_samples, batch_size)
+    if is_new:
+        # Only now, so that a wrong path or option leaves no folder that a second try would find used.
+        _begin_folder(folder, recipe, data, seed)
     began = time.perf_counter()
     can_resume = resume and (folder / STATE_FILE).exists()
     fitted = fit(classifier, train, valid, recipe.training, folder=folder, resume=can_resume, progress=tell)
@@ -152,8 +152,8 @@ def _check_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: bo
     if recipe_file.exists():
         if not resume:
             raise KeraudioError(f"A new run needs an empty folder, or --resume. Received: {folder}, which holds a run")
-        recorded = json.loads((folder / RUN_FILE).read_text())
-        same = (recipe_file.read_text(), recorded["data"], recorded["seed"]) == (text, data, seed)
+        recorded = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        same = (recipe_file.read_text(encoding="utf-8"), recorded["data"], recorded["seed"]) == (text, data, seed)
         if not same:
             raise KeraudioError(
                 f"A run goes on only with its own recipe, data and seed ({recipe_file}). "
@@ -166,7 +166,10 @@ def _check_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: bo
 
 
 def _begin_folder(folder: Path, recipe: Recipe, data: str, seed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeraudioError(f"{folder}: cannot be made: {error.strerror or error}") from error
     facts = {
         "schema": 1,
         "data": data,

@@ -28,7 +28,7 @@ _NOT_OPTIONS = {"self", "sample_rate", "samples", "input_shape", "name", "seed",
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSettings(_Section):

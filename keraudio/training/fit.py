@@ -187,10 +187,14 @@ class _Keeper(keras.callbacks.Callback):
 
 
 def _better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:
-    if monitor == "val_loss":
-        return row[monitor] < best[monitor]
+    return _merit(row, monitor) > _merit(best, monitor)
+
+
+def _merit(row: dict[str, float], monitor: str) -> tuple[float, float]:
     # Accuracies tie often on small validation sets; the lower loss is then the better model.
-    return (row[monitor], -row["val_loss"]) > (best[monitor], -best["val_loss"])
+    merit = -row["val_loss"] if monitor == "val_loss" else row[monitor]
+    # A NaN would compare as neither better nor worse, and an epoch with one would stay the best for ever.
+    return tuple(-math.inf if math.isnan(value) else value for value in (merit, -row["val_loss"]))  # type: ignore[return-value]
 
 
 def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:

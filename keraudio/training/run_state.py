@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,24 @@ def load_run_state(path: Path, model: keras.Model) -> dict[str, Any]:
         KeraudioError: the file is damaged, or belongs to another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for part, variables in (("model", _model_variables(model)), ("optimizer", model.optimizer.variables)):
-                if sum(name.startswith(f"{part}/") for name in arrays.files) != len(variables):
-                    raise KeraudioError(f"{path}: the checkpoint belongs to another model than the recipe's")
-                for i, variable in enumerate(variables):
-                    value = arrays[f"{part}/{i}"]
-                    if value.shape != tuple(variable.shape):
-                        raise KeraudioError(
-                            f"{path}: the checkpoint belongs to another model than the recipe's: "
-                            f"{variable.path} has shape {tuple(variable.shape)}, there {value.shape}"
-                        )
-                    variable.assign(value)
-            return dict(json.loads(arrays[_FACTS].tobytes().decode()))
-    except (ValueError, KeyError, EOFError, OSError) as error:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        facts = dict(json.loads(arrays.pop(_FACTS).tobytes().decode()))
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise KeraudioError(f"{path}: the checkpoint is damaged: {error}") from error
+    variables = {f"model/{i}": variable for i, variable in enumerate(_model_variables(model))}
+    variables |= {f"optimizer/{i}": variable for i, variable in enumerate(model.optimizer.variables)}
+    if arrays.keys() != variables.keys():
+        raise KeraudioError(f"{path}: the checkpoint belongs to another model than the recipe's")
+    for name, variable in variables.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise KeraudioError(
+                f"{path}: the checkpoint belongs to another model than the recipe's: "
+                f"{variable.path} has shape {tuple(variable.shape)}, there {arrays[name].shape}"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return facts
 
 
 def _model_variables(model: keras.Model) -> list[keras.Variable]:

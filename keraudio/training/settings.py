@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class MixupSettings(BaseModel):
     """Mixup of waveforms and labels; see `keraudio.layers.Mixup`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     alpha: float = Field(default=0.2, gt=0)
     probability: float = Field(default=1.0, ge=0, le=1)
@@ -35,7 +35,7 @@ class TrainingSettings(BaseModel):
         mixup: mixup of waveforms; None for none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["read_metrics", "save_learning_curves"]
 
 _RATE_NAMES = ("learning_rate", "lr")
+# How long an epoch took says nothing of what was learned.
+_NOT_METRICS = ("seconds",)
 # Metrics whose name tells that more is better; for others but the loss no epoch is called the best.
 _MORE_IS_BETTER = ("accuracy", "auc", "precision", "recall", "f1")
 _MARKED_UP_TO = 40
@@ -39,7 +41,7 @@ def save_learning_curves(metrics_csv: Path, out: Path, *, title: str | None = No
             cannot be written.
     """
     epochs, columns = read_metrics(metrics_csv)
-    names = list(dict.fromkeys(name.removeprefix("val_") for name in columns))
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in columns if name not in _NOT_METRICS))
     rates = [name for name in names if name in _RATE_NAMES]
     names = sorted((name for name in names if name not in _RATE_NAMES), key=lambda name: name != "loss")
     names += [name for name in rates if len({rate for rate in columns[name] if math.isfinite(rate)}) > 1]

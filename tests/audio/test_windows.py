@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keraudio.audio import cut_windows, load_audio, read_windows, window_starts
-from keraudio.audio.decode import Sound
+from keraudio.audio.sound import Sound
 from keraudio.errors import AudioError
 
 # See test_decode: what resampling a stretch alone differs by in float32. Seeking adds nothing in WAV, FLAC and Vorbis,

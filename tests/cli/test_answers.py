@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ def failed(path: str = "bad.wav", error: str = "bad.wav: is empty (0 bytes)") ->
 
 def printed(capfd: pytest.CaptureFixture[bytes], predictions: list[Prediction], form: str | None, **options) -> str:
     options = {"model": "m", "top_k": 3} | options
+    # As `keraudio.cli.main` sets it up.
+    sys.stdout.reconfigure(errors="surrogateescape")
     print_answers(predictions, form=form, **options)
     return capfd.readouterr().out.decode(errors="surrogateescape")
 
@@ -137,26 +140,17 @@ def test_programs_get_failures_in_the_data_alone(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr().err == ""
 
 
-@pytest.fixture
-def any_bytes(capfdbinary: pytest.CaptureFixture[bytes]) -> pytest.CaptureFixture[bytes]:
-    """Standard output as `keraudio.cli.main` sets it up."""
-    import sys
-
-    sys.stdout.reconfigure(errors="surrogateescape")
-    return capfdbinary
-
-
 # The stream is emptied after each example, so one for all of them is enough.
 once = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @once
 @given(name=names, label=st.text(min_size=1, max_size=8))
-def test_programs_get_any_name_back_as_it_is(any_bytes, name: str, label: str) -> None:
+def test_programs_get_any_name_back_as_it_is(capfdbinary, name: str, label: str) -> None:
     path = Path(name)
     prediction = Prediction(path, (label,), np.float32([1.0]), 1, (label,))
-    document = json.loads(printed(any_bytes, [prediction], "json"))
-    lines = printed(any_bytes, [prediction], "jsonl").split("\n")
+    document = json.loads(printed(capfdbinary, [prediction], "json"))
+    lines = printed(capfdbinary, [prediction], "jsonl").split("\n")
     assert document["files"][0]["path"] == json.loads(lines[0])["path"] == str(path)
     assert lines[1:] == [""]
     assert json.loads(lines[0])["labels"] == [label]
@@ -164,15 +158,15 @@ def test_programs_get_any_name_back_as_it_is(any_bytes, name: str, label: str) -
 
 @once
 @given(name=names)
-def test_csv_gives_the_bytes_of_any_name_back(any_bytes, name: str) -> None:
-    rows = list(csv.reader(io.StringIO(printed(any_bytes, [known(name), known("next.wav")], "csv"), newline="")))
+def test_csv_gives_the_bytes_of_any_name_back(capfdbinary, name: str) -> None:
+    rows = list(csv.reader(io.StringIO(printed(capfdbinary, [known(name), known("next.wav")], "csv"), newline="")))
     assert [row[0] for row in rows] == ["path", str(Path(name)), "next.wav"]
 
 
 @once
 @given(name=names, label=st.text(min_size=1, max_size=8))
-def test_people_get_one_line_a_file_whatever_its_name_or_label(any_bytes, name: str, label: str) -> None:
-    shown = printed(any_bytes, [Prediction(Path(name), (label,), np.float32([1.0]), 1, (label,))], None)
+def test_people_get_one_line_a_file_whatever_its_name_or_label(capfdbinary, name: str, label: str) -> None:
+    shown = printed(capfdbinary, [Prediction(Path(name), (label,), np.float32([1.0]), 1, (label,))], None)
     assert shown.count("\n") == 1 and shown.endswith("\n")
     # Nothing that could steer a terminal.
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown[:-1])
