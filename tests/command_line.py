@@ -35,9 +35,11 @@ n_mels = 16
 name = "residual_cnn"
 filters = [4]
 
+# Steps enough for the moving averages of batch normalization.
 [training]
 epochs = 2
 batch_size = 4
+crops_per_clip = 75
 learning_rate = 0.01
 """
 
@@ -61,7 +63,9 @@ class Outcome:
     @property
     def message(self) -> str:
         """Standard error, which is one line wherever something was fatal."""
-        return self.err.decode(errors="surrogateescape").removesuffix("\n")
+        text = self.err.decode(errors="surrogateescape").removesuffix("\n")
+        # libmpg123, inside libsndfile, comments on a damaged MP3 by itself.
+        return "\n".join(line for line in text.split("\n") if not line.startswith("Note: "))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Facts in the headers of WAV, AIFF, AU, Ogg and MP3 files that libsndfile keeps to itself: where a file was cut off."""
+"""Reads what libsndfile keeps to itself: lengths that WAV, AIFF, AU and MP3 headers state, and how an Ogg file ends."""
 
 import os
 import struct

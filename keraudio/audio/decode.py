@@ -147,8 +147,6 @@ def _mono_blocks(sound: Sound, begin: int, end: int) -> Iterator[Mono]:
 @contextlib.contextmanager
 def open_sound(path: Path) -> Iterator[Sound]:
     """Opens a file with soundfile or, for MP4 and AAC, with PyAV; every failure is an `AudioError`."""
-    from keraudio.audio import decode_av
-
     try:
         if not path.is_file():
             reason = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
@@ -157,14 +155,10 @@ def open_sound(path: Path) -> Iterator[Sound]:
             head = file.read(12)
             if not head:
                 raise AudioError(f"{readable(path)}: is empty (0 bytes)")
-            if demuxer := decode_av.demuxer_of(head, path.suffix.lower()):
-                yield decode_av.open_av(path, demuxer)
+            if demuxer := demuxer_of(head, path.suffix.lower()):
+                yield open_av(path, demuxer)
             else:
                 with open_soundfile(path, file) as sound:
                     yield sound
     except OSError as error:
         raise AudioError(f"{readable(path)}: {(error.strerror or str(error)).lower()}") from error
-    except soundfile.LibsndfileError as error:
-        # Code 7, for an MP3 without a frame, would speak of a missing file.
-        said = "" if error.code == 7 else error.error_string.strip().rstrip(".").lower()
-        raise AudioError(f"{readable(path)}: not audio, or damaged" + (f" ({said})" if said else "")) from error

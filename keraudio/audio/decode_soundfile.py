@@ -1,4 +1,4 @@
-"""Decodes WAV, AIFF, AU, FLAC, Ogg and MP3 with libsndfile, around its faults in seeking and in the lengths it tells."""
+"""Decodes WAV, AIFF, AU, FLAC, Ogg and MP3 with libsndfile, around its faults in seeking and in stated lengths."""
 
 import contextlib
 import os
@@ -24,41 +24,23 @@ _VORBIS_BLOCK = 8_192
 
 @contextlib.contextmanager
 def open_soundfile(path: Path, file: BinaryIO) -> Iterator[Sound]:
-    # Bytes, because soundfile would encode the name strictly and refuse one that is not UTF-8.
-    with _SequentialFile(str(path) if sys.platform == "win32" else os.fsencode(path)) as handle:
-        rate, frames, kind = handle.samplerate, handle.frames, handle.format
-        info = AudioInfo(path, rate, handle.channels, frames, frames / max(rate, 1), f"{kind} {handle.subtype}")
-        if frames >= UNKNOWN_FRAMES:
-            check_format(replace(info, frames=1))
-            # A FLAC written to a pipe does not say how long it is: it is decoded once to count.
-            frames = sum(len(block) for _, block in _handle_blocks(handle, 0, UNKNOWN_FRAMES, UNKNOWN_FRAMES))
-            info = replace(info, frames=frames, duration=frames / rate)
-        check_format(info)
-        seekable, preroll, last_seek, slack = soundfile.SoundFile.seekable(handle), 0, frames, 0
-        if kind in ("WAV", "WAVEX", "AIFF", "AU"):
-            declared, present = payload_bytes(file, kind)
-            promised = declared * frames // max(present, 1)
-            if promised > frames:
-                raise truncated(path, promised / rate, frames / rate)
-        elif kind == "OGG":
-            whole, last_page = ogg_end(file)
-            if not whole:
-                raise AudioError(f"{readable(path)}: truncated, its last page is missing; {frames / rate:.2f} s decode")
-            if handle.subtype == "VORBIS":
-                # libsndfile 1.2 miscounts a seek that lands in the last page by what that page cuts off its end.
-                last_seek = max(0, frames - last_page - _VORBIS_BLOCK)
-            else:
-                preroll = rate // 2
-        elif kind == "MP3":
-            first_frame, promise = mp3_start(file)
-            if not promise and os.name == "posix":
-                yield Sound(info, None, False, 0, lambda begin, end: _piped_blocks(path, first_frame, end))
-                return
-            # The bit reservoir reaches back 511 bytes: 9 frames at MPEG-1's lowest rate; at MPEG-2's, 255 bytes
-            # are up to 85 frames of 8 kbit/s stereo, 2.04 s.
-            preroll = rate // 2 if rate >= 32_000 else 5 * rate // 2
-            slack = loose_slack(info)
-        yield Sound(info, slack, seekable, preroll, _seeker(handle, preroll, last_seek, frames))
+    """Opens a file with libsndfile, which then decodes while the context lasts.
+
+    Args:
+        path: the file.
+        file: the same, opened for reading bytes.
+
+    Raises:
+        AudioError: if the file is not audio, damaged, visibly truncated or out of range; on entry or while it is read.
+    """
+    try:
+        # Bytes, because soundfile would encode the name strictly and refuse one that is not UTF-8.
+        with _SequentialFile(str(path) if sys.platform == "win32" else os.fsencode(path)) as handle:
+            yield _sound(path, file, handle)
+    except soundfile.LibsndfileError as error:
+        # Code 7, for an MP3 without a frame, would speak of a missing file.
+        said = "" if error.code == 7 else error.error_string.strip().rstrip(".").lower()
+        raise AudioError(f"{readable(path)}: not audio, or damaged" + (f" ({said})" if said else "")) from error
 
 
 class _SequentialFile(soundfile.SoundFile):
@@ -69,6 +51,41 @@ class _SequentialFile(soundfile.SoundFile):
 
     def seekable(self) -> bool:
         return False
+
+
+def _sound(path: Path, file: BinaryIO, handle: soundfile.SoundFile) -> Sound:
+    rate, frames, kind = handle.samplerate, handle.frames, handle.format
+    info = AudioInfo(path, rate, handle.channels, frames, frames / max(rate, 1), f"{kind} {handle.subtype}")
+    if frames >= UNKNOWN_FRAMES:
+        check_format(replace(info, frames=1))
+        # A FLAC written to a pipe does not say how long it is: it is decoded once to count.
+        frames = sum(len(block) for _, block in _handle_blocks(handle, 0, UNKNOWN_FRAMES, UNKNOWN_FRAMES))
+        info = replace(info, frames=frames, duration=frames / rate)
+    check_format(info)
+    seekable, preroll, last_seek, slack = soundfile.SoundFile.seekable(handle), 0, frames, 0
+    if kind in ("WAV", "WAVEX", "AIFF", "AU"):
+        declared, present = payload_bytes(file, kind)
+        promised = declared * frames // max(present, 1)
+        if promised > frames:
+            raise truncated(path, promised / rate, frames / rate)
+    elif kind == "OGG":
+        whole, last_page = ogg_end(file)
+        if not whole:
+            raise AudioError(f"{readable(path)}: truncated, its last page is missing; {frames / rate:.2f} s decode")
+        if handle.subtype == "VORBIS":
+            # libsndfile 1.2 miscounts a seek that lands in the last page by what that page cuts off its end.
+            last_seek = max(0, frames - last_page - _VORBIS_BLOCK)
+        else:
+            preroll = rate // 2
+    elif kind == "MP3":
+        first_frame, promise = mp3_start(file)
+        if not promise and os.name == "posix":
+            return Sound(info, None, False, 0, lambda begin, end: _piped_blocks(path, first_frame, end))
+        # The bit reservoir reaches back 511 bytes: 9 frames at MPEG-1's lowest rate; at MPEG-2's, 255 bytes are up to
+        # 85 frames of 8 kbit/s stereo, 2.04 s.
+        preroll = rate // 2 if rate >= 32_000 else 5 * rate // 2
+        slack = loose_slack(info)
+    return Sound(info, slack, seekable, preroll, _seeker(handle, preroll, last_seek, frames))
 
 
 def _seeker(

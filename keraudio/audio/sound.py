@@ -12,7 +12,7 @@ from keraudio.errors import AudioError
 
 RATES = (1_000, 768_000)
 MAX_CHANNELS = 64
-# libsndfile's own sign for a length that the header leaves open is a little above; no file is as long.
+# Stands for a length that nothing states; libsndfile's own sign for it, 2**63 - 1, lies above.
 UNKNOWN_FRAMES = 2**62
 
 

@@ -23,7 +23,7 @@ def resnet(
     Args:
         input_shape: `(frames, bins)` or `(frames, bins, channels)`; frames may be None.
         depth: 18, 34, 50, 101 or 152. Defaults to 18.
-        filters: channels of the four stages. Defaults to (64, 128, 256, 512).
+        filters: channels of the four stages, the first 64. Defaults to (64, 128, 256, 512).
         name: of the model.
 
     Returns:
@@ -35,8 +35,11 @@ def resnet(
     """
     if depth not in _DEPTHS:
         raise ValueError(f"`depth` must be one of {', '.join(map(str, _DEPTHS))}. Received: depth={depth}")
-    if len(filters) != 4:
-        raise ValueError(f"`filters` must be four numbers, one a stage. Received: filters={tuple(filters)}")
+    if len(filters) != 4 or filters[0] != 64:
+        # keras-hub fixes the first.
+        raise ValueError(
+            f"`filters` must be four numbers, one a stage, the first 64. Received: filters={tuple(filters)}"
+        )
     # Inside the function: importing keras-hub takes seconds.
     try:
         from keras_hub.models import ResNetBackbone

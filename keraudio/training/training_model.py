@@ -27,7 +27,8 @@ class TrainingModel(keras.Model):
     """
 
     def __init__(self, classifier: keras.Model, mixup: Mixup | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
+        # Without casts of its own: in mixed precision waveforms and labels would be rounded before any layer saw them.
+        super().__init__(autocast=False, **kwargs)
         self.description = describe(classifier)
         self.logits = logits_model(classifier)
         self.mixup = mixup

@@ -85,7 +85,7 @@ def test_broken_songs_are_named_with_their_reason_and_the_rest_is_done(
             records = [json.loads(line) for line in outcome.lines]
         assert len(records) == len(reasons) + 3
         found = {Path(record["path"]).name: record["error"] for record in records if record["error"]}
-        assert outcome.err == b""
+        assert outcome.message == ""
     assert found.keys() == reasons.keys()
     assert all(phrase in found[name] and "\n" not in found[name] for name, phrase in reasons.items())
 

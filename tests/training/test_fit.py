@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tones import tone_batches, tone_classifier
+from tones import tone_batches, tone_classifier, tone_clips
 
 import keraudio
 from keraudio.errors import KeraudioError
 from keraudio.training import Fitted, TrainingSettings, fit
+from keraudio.training.fit import _better
 
 UseFeed = Callable[[str], None]
 
@@ -21,9 +22,14 @@ QUICK = {"epochs": 3, "batch_size": 4, "learning_rate": 0.02, "weight_decay": 0.
 def train(folder: Path, clips: Any, *, seed: int = 0, **settings: Any) -> tuple[Fitted, Any]:
     folder.mkdir(exist_ok=True)
     keras.utils.set_random_seed(seed)
-    classifier = tone_classifier()
-    fitted = fit(classifier, *tone_batches(clips), TrainingSettings(**QUICK | settings), folder=folder)
-    return fitted, classifier
+    chosen = TrainingSettings(**QUICK | settings)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(chosen.precision)
+    try:
+        classifier = tone_classifier()
+    finally:
+        keras.config.set_dtype_policy(before)
+    return fit(classifier, *tone_batches(clips), chosen, folder=folder), classifier
 
 
 # A rate so small that the weights stay as they are.
@@ -110,8 +116,6 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_own_batches(tmp_path: Path, c
 
 @pytest.mark.backends
 def test_multi_label_training_keeps_the_epoch_of_the_highest_auc(tmp_path: Path) -> None:
-    from tones import tone_clips
-
     keras.utils.set_random_seed(0)
     classifier = tone_classifier(multi_label=True)
     batches = tone_batches(tone_clips(tmp_path, multi_label=True))
@@ -124,12 +128,7 @@ def test_multi_label_training_keeps_the_epoch_of_the_highest_auc(tmp_path: Path)
 @pytest.mark.backends
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_float32_weights(tmp_path: Path, clips: Any, precision: str) -> None:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        fitted, classifier = train(tmp_path, clips, epochs=2)
-    finally:
-        keras.config.set_dtype_policy(before)
+    fitted, classifier = train(tmp_path, clips, epochs=2, precision=precision)
     assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in fitted.history)
     assert fitted.history[0]["learning_rate"] == pytest.approx(0.01)
     assert {variable.dtype for variable in classifier.trainable_variables} == {"float32"}
@@ -159,6 +158,14 @@ def test_ties_of_accuracy_go_to_the_lower_loss(tmp_path: Path, clips: Any) -> No
 def test_a_loss_that_is_no_longer_finite_is_an_error_that_says_what_to_do(tmp_path: Path, clips: Any) -> None:
     with pytest.raises(KeraudioError, match=r"finite loss; lower `training.learning_rate`.*Received: loss=.* in epoch"):
         train(tmp_path, clips, optimizer="sgd", learning_rate=1e30, epochs=5)
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
+def test_an_epoch_without_a_validation_loss_is_never_the_better(monitor: str) -> None:
+    lost = {"val_loss": math.nan, "val_accuracy": 0.5}
+    found = {"val_loss": 9.0, "val_accuracy": 0.5}
+    assert _better(found, lost, monitor)
+    assert not _better(lost, found, monitor)
 
 
 def test_a_monitor_that_is_not_measured_names_those_that_are(tmp_path: Path, clips: Any) -> None:

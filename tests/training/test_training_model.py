@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tones import LABELS, WINDOW, tone_classifier
 
+import keraudio
 from keraudio.layers import Mixup
 from keraudio.training import TrainingModel
 from keraudio.training.training_model import loss_and_metrics
@@ -93,3 +94,39 @@ def test_training_changes_the_classifier_itself() -> None:
     assert len(model.trainable_variables) == len(classifier.trainable_variables)
     for variable, mine, old in zip(classifier.weights, classifier.get_weights(), before, strict=True):
         assert (mine != old).any(), variable.path
+
+
+class Witness(keras.layers.Layer):
+    """Remembers the waveforms that reach the classifier."""
+
+    def __init__(self) -> None:
+        super().__init__(autocast=False)
+        self.seen = np.zeros(0)
+
+    def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, keras.KerasTensor):
+            self.seen = keras.ops.convert_to_numpy(inputs)
+        return inputs
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return inputs
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_leaves_waveforms_and_labels_in_float32(precision: str) -> None:
+    witness, tones = Witness(), tone_classifier()
+    tones = keraudio.AudioClassifier(
+        tones.front_end, tones.backbone, tones.description, waveform_augmentation=[witness]
+    )
+    inputs = batch()
+    inputs["labels"] = np.full_like(inputs["labels"], 1 / 3)
+    model = TrainingModel(tones, Mixup(probability=0.0), dtype=precision)
+    labels = outputs(model, inputs, training=True)["labels"]
+    np.testing.assert_allclose(witness.seen, inputs["waveforms"], rtol=1e-6)
+    np.testing.assert_allclose(labels, 1 / 3, rtol=1e-6)
+
+
+def test_float16_has_its_loss_scaled() -> None:
+    model = TrainingModel(tone_classifier(), dtype="mixed_float16")
+    model.compile(keras.optimizers.SGD(0.01), loss="mse")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)

@@ -1,0 +1,44 @@
+import pytest
+from pydantic import ValidationError
+from small_classifier import DESCRIPTION
+
+from keraudio import Description
+from keraudio.description import SCHEMA_VERSION, first_error
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    description = Description(labels=("a",), sample_rate=8000, window=10, hop=5)
+    assert description.model_dump() == {
+        "labels": ("a",),
+        "sample_rate": 8000,
+        "window": 10,
+        "hop": 5,
+        "multi_label": False,
+        "aggregate": "mean",
+        "thresholds": None,
+        "temperature": 1.0,
+        "name": "",
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def test_it_comes_back_from_json_and_cannot_be_changed() -> None:
+    description = Description(**DESCRIPTION)
+    assert Description.model_validate_json(description.model_dump_json()) == description
+    with pytest.raises(ValidationError):
+        description.window = 3
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"window": -1}, "`window`: Input should be greater than 0. Received: -1"),
+        ({"aggregate": "sum"}, "`aggregate`: Input should be 'mean', 'majority' or 'max'. Received: 'sum'"),
+        ({"labels": ["a", "a", "b"]}, "`labels` must differ from each other"),
+        ({"thresholds": [0.1]}, "`thresholds` must be one a label. Received: 1 for 3 labels"),
+    ],
+)
+def test_the_first_error_is_one_line_with_key_rule_and_value(change, line) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Description(**{**DESCRIPTION, **change})
+    assert first_error(caught.value) == line
