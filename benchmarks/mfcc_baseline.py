@@ -32,12 +32,13 @@ def main() -> None:
     recipe = load_recipe(options.recipe)
     manifest = prepare_manifest(recipe, options.data, seed=0)
     parts = {}
-    for split in ("train", options.split):
+    for split in {"train", "valid", options.split}:
         part = manifest.split(split)
         table = np.stack([features(clip.path, recipe.audio.sample_rate) for clip in part.clips])
         parts[split] = table, part.targets().argmax(axis=1)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    model.fit(*parts["train"])
+    # The strength of regularization is chosen on the validation clips, as a recipe's best epoch is.
+    models = [make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=5000)) for c in (1.0, 0.1, 0.01)]
+    model = max((model.fit(*parts["train"]) for model in models), key=lambda model: model.score(*parts["valid"]))
     table, targets = parts[options.split]
     part = manifest.split(options.split)
     scores = np.zeros((len(targets), len(manifest.labels)))
@@ -45,7 +46,7 @@ def main() -> None:
     groups = [clip.group for clip in part.clips]
     report = evaluate_scores(targets, scores, manifest.labels, multi_label=False, vote="mean", groups=groups)
     accuracy = report["metrics"]["accuracy"]
-    print(f"{options.split}, n = {report['n']}")
+    print(f"{options.split}, n = {report['n']}, C = {model[-1].C}, valid accuracy {model.score(*parts['valid']):.3f}")
     print(f"majority class ({report['baseline']['label']}): {report['baseline']['accuracy']:.3f}")
     print(
         f"MFCC means + logistic regression: {accuracy['value']:.3f} "

@@ -142,7 +142,9 @@ def _check_config(path: Path, config: Any) -> Description:
 
 def _allowed(module: str) -> bool:
     # "keras" alone is the module of Functional and Sequential; as a prefix it would let everything of Keras in.
-    return any(module == allowed or (allowed != "keras" and _in_package(module, allowed)) for allowed in ALLOWED_MODULES)
+    return module in ALLOWED_MODULES or any(
+        _in_package(module, allowed) for allowed in ALLOWED_MODULES if allowed not in ("keras", "builtins")
+    )
 
 
 def _in_package(module: str, package: str) -> bool:
@@ -152,19 +154,19 @@ def _in_package(module: str, package: str) -> bool:
 def _check_weights(path: Path, weights: Any) -> None:
     import h5py
 
-    def visit(name: str, link: Any) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            raise ModelFileError(f"{path}: weights must lie inside the file. Received: a link to {link.filename!r}")
+    # What a visitor returns ends the visit; h5py loses what it raises.
+    def foreign_link(name: str, link: Any) -> str | None:
+        return f"a link to {link.filename!r}" if isinstance(link, h5py.ExternalLink) else None
+
+    def foreign_data(name: str, item: Any) -> str | None:
+        elsewhere = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+        return f"{name!r} outside it" if elsewhere else None
 
     try:
         with h5py.File(weights, "r") as file:
             # Links first, without following them: visiting items would open what they point to.
-            file.visititems_links(visit)
-
-            def visit_item(name: str, item: Any) -> None:
-                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-                    raise ModelFileError(f"{path}: weights must lie inside the file. Received: {name!r} outside it")
-
-            file.visititems(visit_item)
+            found = file.visititems_links(foreign_link) or file.visititems(foreign_data)
     except OSError as error:
         raise ModelFileError(f"{path}: the weights are damaged: {error}") from None
+    if found:
+        raise ModelFileError(f"{path}: weights must lie inside the file. Received: {found}")

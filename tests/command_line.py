@@ -44,7 +44,12 @@ learning_rate = 0.01
 """
 
 # File systems keep any bytes but "/" and NUL as a name.
-ODD_NAMES = ("not utf-8 \udcff\udc80.wav", 'line\nbreak\ttab "quotes", comma.wav', "emoji \U0001f3b8 é.wav", "\x1b[31mred.wav")
+ODD_NAMES = (
+    "not utf-8 \udcff\udc80.wav",
+    'line\nbreak\ttab "quotes", comma.wav',
+    "emoji \U0001f3b8 é.wav",
+    "\x1b[31mred.wav",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Child(Outcome):
 def run_child(code: str, *arguments: object, folder: Path | None = None, **environment: str) -> Child:
     """Runs Python code in a fresh process that can import this checkout."""
     checkout = str(Path(__file__).resolve().parents[1])
-    everything = {"PYTHONPATH": checkout} | os.environ | environment
+    path = os.pathsep.join(filter(None, [checkout, os.environ.get("PYTHONPATH")]))
+    everything = os.environ | {"PYTHONPATH": path} | environment
     before = os.times()
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 from small_classifier import DESCRIPTION
 
 from keraudio import Description
-from keraudio.description import SCHEMA_VERSION, first_error
+from keraudio.description import first_error
 
 
 def test_what_is_not_said_has_its_default() -> None:
@@ -18,7 +18,7 @@ def test_what_is_not_said_has_its_default() -> None:
         "thresholds": None,
         "temperature": 1.0,
         "name": "",
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
     }
 
 

@@ -1,4 +1,5 @@
 import pytest
+from small_classifier import small_classifier
 from tones import run_python
 
 import keraudio
@@ -34,6 +35,12 @@ def test_the_layers_are_registered_as_soon_as_keras_and_keraudio_are_imported_in
     check = "import keras; print(keras.saving.get_registered_object('keraudio>STFT').__name__)"
     done = run_python(f"{code}\n{check}", backend="jax")
     assert done.stdout == "STFT\n", done.stderr
+
+
+def test_a_model_file_is_checked_without_loading_keras(tmp_path) -> None:
+    keraudio.save(small_classifier(), tmp_path / "m.keras")
+    code = "from pathlib import Path\nfrom keraudio.model_file import check_model_file\n"
+    assert loaded(f"{code}check_model_file(Path({str(tmp_path / 'm.keras')!r}))") == {"pydantic"}
 
 
 def test_every_public_name_is_there() -> None:

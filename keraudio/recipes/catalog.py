@@ -31,7 +31,10 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
 
 
 def _text(name: str) -> str:
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:
+        raise RecipeError(f"'~' must stand for a home folder. Received: {name!r}") from None
     if path.suffix == ".toml" or path.is_file():
         try:
             return path.read_text(encoding="utf-8")
@@ -60,6 +63,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not all(key.split(".")):
         raise RecipeError(f"A value must be given as key=value. Received: {text!r}")
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key, value
+    # More keys than one come from line breaks, which only a string holds.
+    return key, parsed["value"] if len(parsed) == 1 else value

@@ -187,9 +187,7 @@ def test_labels_that_the_model_does_not_know_are_named(command: Command, model_f
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"data": "folder:x", "seed": null}', "\0"])
-def test_a_damaged_record_of_a_run_is_one_line(
-    command: Command, trained_run: Path, tmp_path: Path, text: str
-) -> None:
+def test_a_damaged_record_of_a_run_is_one_line(command: Command, trained_run: Path, tmp_path: Path, text: str) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained_run, run)
     (run / "run.json").write_text(text)
@@ -198,9 +196,7 @@ def test_a_damaged_record_of_a_run_is_one_line(
     assert outcome.message.startswith(f"keraudio: {run / 'run.json'}: not the record of a run: ")
 
 
-def test_broken_clips_are_left_out_named_and_counted(
-    command: Command, model_file: Path, tmp_path: Path
-) -> None:
+def test_broken_clips_are_left_out_named_and_counted(command: Command, model_file: Path, tmp_path: Path) -> None:
     data = write_tones(tmp_path / "data", clips=2)
     reasons = write_broken_songs(data / "low")
     flags = ["--data", f"folder:{data}", "--split", "all"]

@@ -90,9 +90,7 @@ def test_broken_songs_are_named_with_their_reason_and_the_rest_is_done(
     assert all(phrase in found[name] and "\n" not in found[name] for name, phrase in reasons.items())
 
 
-def test_files_are_told_apart_from_folders_of_the_same_suffix(
-    command: Command, songs: Path, model_file: Path
-) -> None:
+def test_files_are_told_apart_from_folders_of_the_same_suffix(command: Command, songs: Path, model_file: Path) -> None:
     (songs / "folder.wav").mkdir()
     os.mkfifo(songs / "pipe.wav")
     outcome = command("tag", songs, "--model", model_file)
@@ -127,10 +125,13 @@ def test_neither_paths_nor_demo_is_wrong_usage_and_so_are_both(command: Command,
         assert outcome.message == "keraudio: Give folders or files to tag, or --demo (see `keraudio tag --help`)"
 
 
-def test_a_run_folder_serves_as_the_model(command: Command, songs: Path, trained_run: Path) -> None:
-    outcome = command("tag", songs / "a.wav", songs / "b.flac", "--model", trained_run, "--jsonl")
-    assert outcome.code == 0
-    assert [json.loads(line)["labels"] for line in outcome.lines] == [["low"], ["high"]]
+def test_a_run_folder_serves_as_the_model_and_knows_what_it_learnt(
+    command: Command, tones: Path, trained_run: Path
+) -> None:
+    outcome = command("tag", tones, "--model", trained_run, "--jsonl")
+    assert outcome.code == 0 and len(outcome.lines) == 16
+    records = [json.loads(line) for line in outcome.lines]
+    assert all(record["labels"] == [Path(record["path"]).parent.name] for record in records)
 
 
 def test_odd_names_come_back_byte_for_byte_in_data_and_on_one_line_for_people(

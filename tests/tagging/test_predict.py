@@ -1,0 +1,220 @@
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import write_broken_songs, write_song
+from tones import LABELS, WINDOW, tone_classifier
+
+import keraudio
+from keraudio.audio import read_windows
+from keraudio.tagging import Prediction, Seconds, predict, predict_files
+
+pytestmark = pytest.mark.backends
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return tone_classifier()
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """From shorter than a window to more windows than are asked for."""
+    folder = tmp_path_factory.mktemp("songs")
+    lengths = (0.01, 0.5, 0.8, 3.0, 8.0)
+    return [write_song(folder / f"{n}.wav", frequency=150 + 300 * n, seconds=s) for n, s in enumerate(lengths)]
+
+
+def test_each_file_is_the_mean_of_its_windows_cut_and_predicted_by_hand(model: Any, songs: list[Path]) -> None:
+    for path, prediction in zip(songs, predict_files(model, songs), strict=True):
+        sound = soundfile.read(path, dtype="float32")[0]
+        sound = np.pad(sound, (0, max(0, WINDOW - len(sound))))
+        starts = np.arange(0, len(sound) - WINDOW + 1, WINDOW // 2)
+        if len(starts) > 10:
+            # Evenly spread, first and last among them.
+            starts = starts[np.round(np.linspace(0, len(starts) - 1, 10) - 1e-9).astype(int)]
+        windows = np.stack([sound[start : start + WINDOW] for start in starts])
+        expected = np.asarray(model.predict(windows, verbose=0), dtype="float64").mean(axis=0)
+        assert prediction.path == path and prediction.error is None
+        assert prediction.labels == LABELS and prediction.windows == len(windows)
+        # Convolutions of another batch size may add in another order.
+        np.testing.assert_allclose(prediction.probabilities, expected, atol=2e-6)
+        assert prediction.chosen == (LABELS[int(expected.argmax())],)
+
+
+def test_neighbours_and_threads_change_no_bit(model: Any, songs: list[Path]) -> None:
+    alone = [next(predict_files(model, [path], jobs=1)).probabilities for path in songs]
+    for jobs in (1, 2, 7):
+        together = [prediction.probabilities for prediction in predict_files(model, songs, jobs=jobs)]
+        np.testing.assert_array_equal(together, alone)
+    backwards = [prediction.probabilities for prediction in predict_files(model, songs[::-1], jobs=3)]
+    np.testing.assert_array_equal(backwards[::-1], alone)
+
+
+def test_files_that_cannot_be_read_are_answers_in_their_place(model: Any, songs: list[Path], tmp_path: Path) -> None:
+    reasons = write_broken_songs(tmp_path)
+    paths = [path for name in reasons for path in (tmp_path / name, songs[2])]
+    predictions = list(predict_files(model, [*paths, tmp_path]))
+    assert [prediction.path for prediction in predictions] == [*paths, tmp_path]
+    expected = [*reasons.items(), (tmp_path.name, "is a folder")]
+    for prediction, (name, phrase) in zip(predictions[::2], expected, strict=True):
+        assert prediction.path.name == name
+        assert phrase in str(prediction.error) and "\n" not in str(prediction.error)
+        assert prediction.probabilities is None and prediction.chosen == () and prediction.windows == 0
+        assert prediction.top(3) == [] and prediction.confidence is None
+    good = predictions[1:-1:2]
+    assert all(prediction.error is None for prediction in good)
+    np.testing.assert_array_equal([p.probabilities for p in good], [good[0].probabilities] * len(good))
+
+
+def test_nothing_is_predicted_of_no_files(model: Any) -> None:
+    assert list(predict_files(model, [])) == []
+
+
+@pytest.mark.parametrize("arguments", [{"windows": 0}, {"jobs": 0}, {"windows": -1}])
+def test_counts_below_one_are_refused(model: Any, arguments: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"must be at least 1\. Received: "):
+        next(predict_files(model, [], **arguments))
+
+
+def test_an_unknown_vote_is_refused(model: Any, songs: list[Path]) -> None:
+    with pytest.raises(ValueError, match="how='median'"):
+        next(predict_files(model, songs, how="median"))
+
+
+def test_a_model_without_a_description_is_refused(songs: list[Path]) -> None:
+    import keras
+
+    plain = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
+    with pytest.raises(keraudio.ModelFileError, match="must carry a description"):
+        next(predict_files(plain, songs))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_decoding_runs_ahead_by_at_most_twice_the_jobs(
+    model: Any, songs: list[Path], monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    begun: list[Path] = []
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def counted(path: Path, **options: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            begun.append(path)
+            running += 1
+            most = max(most, running)
+        try:
+            return read_windows(path, **options)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(predict, "read_windows", counted)
+    for taken, _ in enumerate(predict_files(model, songs * 4, jobs=jobs), start=1):
+        # Time for the threads to run as far ahead as they may.
+        time.sleep(0.005)
+        assert len(begun) <= taken - 1 + 2 * jobs
+    assert len(begun) == 4 * len(songs) and most <= jobs
+
+
+def test_whoever_stops_early_leaves_no_decoding_behind(
+    model: Any, songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path] = []
+
+    def counted(path: Path, **options: Any) -> Any:
+        begun.append(path)
+        return read_windows(path, **options)
+
+    monkeypatch.setattr(predict, "read_windows", counted)
+    predictions = predict_files(model, songs * 10, jobs=2)
+    next(predictions)
+    predictions.close()
+    deadline = time.monotonic() + 10
+    while any(thread.name.startswith("decode") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(begun) <= 4
+
+
+def test_where_the_time_went_is_told(model: Any, songs: list[Path]) -> None:
+    seconds = Seconds()
+    list(predict_files(model, songs, seconds=seconds))
+    assert seconds.decoding > 0 and seconds.predicting > 0 and seconds.waiting >= 0
+
+
+class _Saying:
+    """A model's stand-in that says the same of every window."""
+
+    def __init__(self, probabilities: list[float], **description: Any):
+        self.probabilities = probabilities
+        labels = tuple("abc"[: len(probabilities)])
+        self.description = keraudio.Description(
+            labels=labels, sample_rate=4000, window=WINDOW, hop=WINDOW, **description
+        )
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        self.shapes.add(batch.shape)
+        return np.tile(np.float32(self.probabilities), (len(batch), 1))
+
+
+@pytest.fixture
+def saying(monkeypatch: pytest.MonkeyPatch, songs: list[Path]) -> Any:
+    monkeypatch.setattr(predict, "describe", lambda model: model.description)
+
+    def say(probabilities: list[float], **description: Any) -> Prediction:
+        return next(predict_files(_Saying(probabilities, **description), songs[2:3]))  # type: ignore[arg-type]
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "thresholds", "chosen"),
+    [
+        ([0.2, 0.5, 0.3], None, ("b",)),
+        ([0.34, 0.33, 0.33], None, ("a",)),
+        # Of equal probabilities the model's first label is the answer.
+        ([0.2, 0.4, 0.4], None, ("b",)),
+        ([0.2, 0.5, 0.3], (0.5, 0.5, 0.5), ("b",)),
+        ([0.2, 0.5, 0.3], (0.1, 0.6, 0.1), ()),
+    ],
+)
+def test_one_label_is_the_likeliest_if_it_reaches_its_threshold(
+    saying: Any, probabilities: list[float], thresholds: tuple[float, ...] | None, chosen: tuple[str, ...]
+) -> None:
+    prediction = saying(probabilities, thresholds=thresholds)
+    assert prediction.chosen == chosen
+    assert prediction.confidence == (pytest.approx(max(probabilities)) if chosen else None)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "thresholds", "chosen"),
+    [
+        ([0.6, 0.9, 0.4], None, ("b", "a")),
+        ([0.5, 0.49, 0.0], None, ("a",)),
+        ([0.8, 0.3, 0.3], (0.9, 0.2, 0.3), ("b", "c")),
+        ([0.1, 0.1, 0.1], None, ()),
+    ],
+)
+def test_several_labels_are_all_that_reach_theirs_likeliest_first(
+    saying: Any, probabilities: list[float], thresholds: tuple[float, ...] | None, chosen: tuple[str, ...]
+) -> None:
+    prediction = saying(probabilities, thresholds=thresholds, multi_label=True)
+    assert prediction.chosen == chosen
+    assert [label for label, _ in prediction.top(2)] == [
+        label for _, label in sorted(zip(probabilities, "abc", strict=True), key=lambda pair: -pair[0])
+    ][:2]
+
+
+def test_every_clip_is_one_batch_of_one_shape(monkeypatch: pytest.MonkeyPatch, songs: list[Path]) -> None:
+    # So that a model is compiled once, however long the files are.
+    monkeypatch.setattr(predict, "describe", lambda model: model.description)
+    model = _Saying([0.5, 0.5])
+    list(predict_files(model, songs, windows=6))  # type: ignore[arg-type]
+    assert model.shapes == {(6, WINDOW)}
