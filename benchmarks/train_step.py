@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--jit", choices=("both", "on", "off"), default="both")
     options = parser.parse_args()
 
-    from keraudio.backend import choose_backend
+    from keraudio.backend import choose_backend, devices
 
     choose_backend(options.backend)
     import keras
@@ -46,8 +46,7 @@ def main() -> None:
         # On the device once; TensorFlow's train_on_batch copies in any case.
         batch = {name: keras.ops.convert_to_tensor(value) for name, value in batch.items()}
     backend = keras.backend.backend()
-    devices = ", ".join(keras.distribution.list_devices())
-    print(f"{options.recipe}, {backend} on {devices}, batch {batch_size}, {options.precision}")
+    print(f"{options.recipe}, {backend} on {', '.join(devices())}, batch {batch_size}, {options.precision}")
     print("| compiled | first step, s | steps/s | windows/s |\n|---|---|---|---|")
     for jit in {"both": (False, True), "on": (True,), "off": (False,)}[options.jit]:
         if backend == "jax" and not jit:

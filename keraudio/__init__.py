@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keraudio.classifier import AudioClassifier, describe, load, save
     from keraudio.description import Description
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+__getattr__, _, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "audio": ["load_audio"],
@@ -43,6 +43,11 @@ __all__ = [
     "load_audio",
     "save",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 choose_backend()
 

@@ -50,7 +50,8 @@ def choose_backend(name: str | None = None) -> None:
 def preferred_jit() -> str | bool:
     """Keras' `jit_compile` for models of this package: XLA where it pays, which on TensorFlow is not the CPU.
 
-    XLA's convolutions on a CPU take twice the time of TensorFlow's own (`benchmarks/train_step.py`).
+    There XLA's convolutions are no faster than TensorFlow's own and compiling them takes twice as long to start
+    (`benchmarks/train_step.py`).
     """
     import keras
 
@@ -58,6 +59,16 @@ def preferred_jit() -> str | bool:
     if keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu"):
         return False
     return "auto"
+
+
+def devices() -> list[str]:
+    """The devices that Keras computes on, such as `["cpu:0"]`."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        # Keras keeps no list of torch's devices; this is the one that it computes on.
+        return [str(keras.ops.zeros(()).device)]
+    return list(keras.distribution.list_devices())
 
 
 def _configured_backend() -> str:

@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +158,7 @@ def logits_model(model: keras.Model) -> keras.Model:
 
 
 def save(model: keras.Model, path: str | Path) -> None:
-    """Writes a classifier to a `.keras` file, which is either whole or not there.
+    """Writes a classifier to a `.keras` file, which is either whole or not there; its optimizer and loss stay out.
 
     Raises:
         ModelFileError: the model carries no description, or `path` does not end in `.keras`.
@@ -169,12 +171,24 @@ def save(model: keras.Model, path: str | Path) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".keras")
     os.close(descriptor)
     try:
-        model.save(temporary, include_optimizer=False)
+        with _uncompiled(model):
+            model.save(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _uncompiled(model: keras.Model) -> Iterator[None]:
+    """The model without its optimizer, whose state triples a file, and without its loss, which may be of any module."""
+    compiled, optimizer = model.compiled, model.optimizer
+    model.compiled, model.optimizer = False, None
+    try:
+        yield
+    finally:
+        model.compiled, model.optimizer = compiled, optimizer
 
 
 def _umask() -> int:
@@ -208,10 +222,12 @@ def load(path: str | Path) -> keras.Model:
         raise ModelFileError(
             f"{path}: a model file must describe its labels, sample rate and window. Received: none of them"
         ) from None
-    if model.output_shape[-1] != len(description.labels):
+    # A sequence that was never built has no shape.
+    outputs = getattr(model, "output_shape", (None,))[-1]
+    if outputs != len(description.labels):
         raise ModelFileError(
             f"{path}: the model must have one output a label. "
-            f"Received: {model.output_shape[-1]} outputs for {len(description.labels)} labels"
+            f"Received: {outputs} outputs for {len(description.labels)} labels"
         )
     if preferred_jit() is False:
         model.jit_compile = False

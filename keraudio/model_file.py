@@ -121,10 +121,10 @@ def _check_config(path: Path, config: Any) -> Description:
             raise ModelFileError(
                 f"{path}: only classes of keras, keras_hub and keraudio may be built. Received: {registered}"
             )
-        if _in_package(str(module), "keras_hub") or str(registered).startswith("keras_hub>"):
-            # The hub's tokenizers and converters open files that their config names.
-            if not str(name).endswith("Backbone"):
-                raise ModelFileError(f"{path}: of keras_hub only backbones may be built. Received: {shown}")
+        of_hub = _in_package(str(module), "keras_hub") or str(registered).startswith("keras_hub>")
+        # The hub's tokenizers and converters open files that their config names.
+        if of_hub and not str(name).endswith("Backbone"):
+            raise ModelFileError(f"{path}: of keras_hub only backbones may be built. Received: {shown}")
         if registered in DESCRIPTION_CLASSES and isinstance(item.get("config"), dict):
             found = item["config"].get("description")
             if described not in (None, found):

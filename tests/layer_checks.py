@@ -192,7 +192,9 @@ def length_may_be_unknown(case: LayerCase, tmp_path: Path) -> None:
     for length in (case.lengths[0], case.lengths[len(case.lengths) // 2], case.lengths[-1]) if case.lengths else ():
         x = case.inputs(2, length)
         # Compiled and eager code may add up in another order.
-        assert distance(model.predict(x, verbose=0), array(run(lambda tensor: case.call(layer, tensor), x))) < 2e-6, length
+        assert distance(model.predict(x, verbose=0), array(run(lambda tensor: case.call(layer, tensor), x))) < 2e-6, (
+            length
+        )
 
 
 def policies_are_followed(case: LayerCase, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def small_classifier(**options: Any) -> Any:
         if isinstance(layer, keras.layers.Conv2D):
             layer.kernel.assign(random.normal(0, 0.3, layer.kernel.shape).astype("float32"))
     kernel = model.get_layer("logits").kernel
-    kernel.assign(random.normal(0, 0.5, kernel.shape).astype("float32"))
+    kernel.assign(random.normal(0, 0.1, kernel.shape).astype("float32"))
     return model
 
 

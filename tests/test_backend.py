@@ -39,7 +39,9 @@ def test_the_installed_backends_are_found_without_importing_them(installed) -> N
         ((), None),
     ],
 )
-def test_without_a_choice_keras_default_stands_if_it_is_installed_else_the_first_that_is(names, chosen, installed) -> None:
+def test_without_a_choice_keras_default_stands_if_it_is_installed_else_the_first_that_is(
+    names, chosen, installed
+) -> None:
     installed(*names)
     choose_backend()
     assert os.environ.get("KERAS_BACKEND") == chosen

@@ -5,7 +5,9 @@ from tones import run_python
 import keraudio
 from keraudio.version import __version__
 
-HEAVY = "keras tensorflow jax torch librosa scipy sklearn pandas matplotlib av soundfile keras_hub numba pydantic".split()
+HEAVY = (
+    "keras tensorflow jax torch librosa scipy sklearn pandas matplotlib av soundfile keras_hub numba pydantic".split()
+)
 
 
 def loaded(code: str) -> set[str]:
@@ -23,8 +25,8 @@ def test_decoding_loads_no_keras() -> None:
     assert loaded("from keraudio import load_audio") <= {"soundfile"}
 
 
-def test_the_layers_load_keras_but_no_science() -> None:
-    assert not loaded("import keraudio.layers") & {"librosa", "sklearn", "matplotlib", "keras_hub", "numba", "torch"}
+def test_the_layers_load_keras_and_its_backend_alone() -> None:
+    assert not loaded("import keraudio.layers") & {"librosa", "numba", "keras_hub", "soundfile", "torch"}
 
 
 @pytest.mark.parametrize(
@@ -51,5 +53,5 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="nonsense"):
         keraudio.nonsense  # noqa: B018

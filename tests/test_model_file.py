@@ -86,7 +86,9 @@ def insert(config: dict, item: dict) -> dict:
     return config
 
 
-def layer(class_name: str, module: str | None = "keras.layers", registered: str | None = None, **options: object) -> dict:
+def layer(
+    class_name: str, module: str | None = "keras.layers", registered: str | None = None, **options: object
+) -> dict:
     return {"module": module, "class_name": class_name, "config": options, "registered_name": registered}
 
 
@@ -134,7 +136,9 @@ def test_layers_that_run_foreign_code_are_refused(item, write, config) -> None:
 @pytest.mark.parametrize("kind", ["class", "function"])
 def test_modules_outside_the_list_are_refused(module, name, kind, write, config) -> None:
     item = layer(name, module) if kind == "class" else {**layer("function", module), "config": name}
-    refused(write(insert(config, item)), f"only classes of keras, keras_hub and keraudio may be built. Received: {module}.")
+    refused(
+        write(insert(config, item)), f"only classes of keras, keras_hub and keraudio may be built. Received: {module}."
+    )
 
 
 def test_registered_names_of_other_packages_are_refused(write, config) -> None:
@@ -177,7 +181,9 @@ def test_functions_of_keras_that_load_files_are_not_given_out(api, write, config
         load(write(insert(config, item)))
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "assets/../../evil", "C:/evil", "..\\evil", "\\evil", ".", "/"])
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", "/tmp/evil.txt", "assets/../../evil", "C:/evil", "..\\evil", "\\evil", ".", "/"]
+)
 def test_members_that_escape_the_folder_are_refused(name, write, tmp_path) -> None:
     refused(write(**{name: b"evil"}), "members must stay inside the archive")
     assert not list(tmp_path.rglob("evil*"))
@@ -218,7 +224,9 @@ def test_a_truncated_file_is_refused(share, good, tmp_path) -> None:
     refused(path, "not a whole .keras archive: ")
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage" * 100, b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(2048)])
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage" * 100, b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n" + bytes(2048)]
+)
 def test_what_is_no_archive_is_refused(content, tmp_path) -> None:
     path = tmp_path / "bad.keras"
     path.write_bytes(content)
@@ -337,7 +345,10 @@ def test_weights_stored_in_another_file_are_refused(write, tmp_path) -> None:
         file.create_virtual_dataset("layers/logits/vars/0", layout)
 
     for fill in (external, virtual):
-        refused(write(**{WEIGHTS: h5(fill)}), "weights must lie inside the file. Received: 'layers/logits/vars/0' outside it")
+        refused(
+            write(**{WEIGHTS: h5(fill)}),
+            "weights must lie inside the file. Received: 'layers/logits/vars/0' outside it",
+        )
 
 
 def test_weights_that_are_no_h5_or_of_other_shapes_are_refused(write) -> None:

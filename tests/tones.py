@@ -22,7 +22,9 @@ def write_tones(folder: Path, *, clips: int = 8, seconds: float = 0.75) -> Path:
         for clip in range(clips):
             rng = np.random.default_rng((number, clip))
             time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-            tone = rng.uniform(0.1, 0.8) * np.sin(2 * np.pi * (frequency * rng.uniform(0.9, 1.1) * time + rng.uniform()))
+            tone = rng.uniform(0.1, 0.8) * np.sin(
+                2 * np.pi * (frequency * rng.uniform(0.9, 1.1) * time + rng.uniform())
+            )
             noise = 0.05 * rng.standard_normal(len(time))
             soundfile.write(folder / label / f"{clip}.wav", np.clip(tone + noise, -1, 1), SAMPLE_RATE)
     return folder

@@ -65,8 +65,9 @@ def _record(prediction: Prediction, top_k: int) -> dict[str, Any]:
 
 def _write_row(row: list[Any]) -> None:
     # Before Python 3.13 a carriage return alone is not reason enough for quotes.
-    quoting = csv.QUOTE_ALL if any("\r" in str(cell) for cell in row) else csv.QUOTE_MINIMAL
-    csv.writer(sys.stdout, lineterminator="\n", quoting=quoting).writerow(row)
+    returns = any("\r" in str(cell) for cell in row)
+    writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
+    writer.writerow(row)
 
 
 def _ranked_columns(top_k: int) -> list[str]:

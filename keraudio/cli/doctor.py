@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from keraudio.backend import BACKENDS, installed_backends
+from keraudio.backend import BACKENDS, devices, installed_backends
 from keraudio.cli.options import backend_option
 from keraudio.cli.start import start_keras
 from keraudio.errors import KeraudioError
@@ -65,7 +65,7 @@ def _examine() -> dict[str, Any]:
             from keraudio.pipeline import default_cache_folder, feed_kind
 
             findings["backend"] = keras.backend.backend()
-            findings["devices"] = _devices()
+            findings["devices"] = devices()
             findings["feed"] = feed_kind()
             findings["cache"] = str(default_cache_folder())
         except KeraudioError as error:
@@ -75,15 +75,6 @@ def _examine() -> dict[str, Any]:
     findings["models"] = _models(findings["problems"])
     findings["healthy"] = not findings["problems"]
     return findings
-
-
-def _devices() -> list[str]:
-    import keras
-
-    if keras.backend.backend() == "torch":
-        # Keras keeps no list of torch's devices; this is the one that it computes on.
-        return [str(keras.ops.zeros(()).device)]
-    return list(keras.distribution.list_devices())
 
 
 def _decoders() -> dict[str, bool]:

@@ -72,7 +72,7 @@ def evaluate(
             raise DatasetError(f"{manifest.name} has no splits: use --split all or --folds. Received: --split {split}")
         manifest = manifest.split(split)
 
-    start_keras()
+    start_keras(feeds=True)
     from keraudio.classifier import load
     from keraudio.evaluation import align_labels, evaluate_clips, format_report
     from keraudio.pipeline import cache_clips
@@ -99,7 +99,7 @@ def _manifest(run: Path, data: str | None, options: tuple[str, ...]) -> Any:
         raise click.UsageError("--option needs --data: a run folder keeps the options of its own data")
     from keraudio.cli.start import start_keras
 
-    start_keras()
+    start_keras(feeds=True)
     from keraudio.recipes import load_recipe, prepare_manifest
 
     try:

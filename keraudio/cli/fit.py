@@ -54,7 +54,7 @@ def fit(
 
     # Before Keras is imported: a wrong name should not take seconds.
     read_recipe(recipe)
-    start_keras()
+    start_keras(feeds=True)
     from keraudio.evaluation import format_report
     from keraudio.recipes import load_recipe, run_recipe
     from keraudio.visualize import save_confusion_matrix, save_learning_curves

@@ -12,19 +12,27 @@ import click
 from keraudio.errors import KeraudioError
 
 
-def start_keras() -> None:
+def start_keras(*, feeds: bool = False) -> None:
     """Imports Keras and its backend; what they write to standard error is shown only with `-v`, or if they fail.
+
+    Args:
+        feeds: also import what feeds batches, which is TensorFlow on the other backends too. Defaults to False.
 
     Raises:
         KeraudioError: they do not start, such as with an unknown name in KERAS_BACKEND.
     """
-    if "keras" in sys.modules:
+    if "keras" in sys.modules and not feeds:
         return
     context = click.get_current_context(silent=True)
     verbose = context is not None and context.find_root().obj["verbose"]
     try:
         with contextlib.nullcontext() if verbose else _talk_aside():
             import keras  # noqa: F401
+
+            if feeds:
+                from keraudio.pipeline import start_feed
+
+                start_feed()
     except Exception as error:
         backend = os.environ.get("KERAS_BACKEND", "the default backend")
         raise KeraudioError(f"Keras does not start with {backend}: {type(error).__name__}: {error}") from error

@@ -6,6 +6,6 @@
 
 from keraudio.pipeline.batches import Crops, Windows
 from keraudio.pipeline.cache import CachedClips, cache_clips, default_cache_folder
-from keraudio.pipeline.feed import feed, feed_kind
+from keraudio.pipeline.feed import feed, feed_kind, start_feed
 
-__all__ = ["CachedClips", "Crops", "Windows", "cache_clips", "default_cache_folder", "feed", "feed_kind"]
+__all__ = ["CachedClips", "Crops", "Windows", "cache_clips", "default_cache_folder", "feed", "feed_kind", "start_feed"]

@@ -21,6 +21,12 @@ def feed_kind() -> str:
     return "tf.data" if find_spec("tensorflow") is not None else "PyDataset"
 
 
+def start_feed() -> None:
+    """Imports what feeds batches, which takes seconds and, with TensorFlow, is not silent."""
+    if feed_kind() == "tf.data":
+        import tensorflow  # noqa: F401
+
+
 def feed(batches: Crops | Windows, *, first_epoch: int = 0, labels: bool = True, kind: str | None = None) -> Any:
     """What `fit` and `predict` iterate over: dicts of `"waveforms"` and `"labels"`, or waveforms alone.
 

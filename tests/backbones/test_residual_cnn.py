@@ -69,7 +69,9 @@ def test_each_stage_after_the_first_halves_frames_and_bins() -> None:
 def test_blocks_begin_as_the_identity() -> None:
     # With its last normalization's scale at zero, a block of equal width passes its (positive) input on.
     model = residual_cnn((8, 6), filters=(4,), blocks=2)
-    inner = keras.Model(model.input, [model.get_layer("stem_relu").output, model.get_layer("stage0_block1_relu2").output])
+    inner = keras.Model(
+        model.input, [model.get_layer("stem_relu").output, model.get_layer("stage0_block1_relu2").output]
+    )
     before, after = inner(np.random.default_rng(0).standard_normal((2, 8, 6)).astype("float32"))
     np.testing.assert_allclose(array(after), array(before), atol=1e-6)
 
@@ -94,7 +96,9 @@ def test_a_training_step_moves_every_trained_weight() -> None:
 
 def test_spatial_dropout_comes_after_each_stage_only_when_asked_for() -> None:
     def dropouts(**options) -> list[float]:
-        return [layer.rate for layer in residual_cnn((8, 6), filters=(2, 2), **options).layers if "dropout" in layer.name]
+        return [
+            layer.rate for layer in residual_cnn((8, 6), filters=(2, 2), **options).layers if "dropout" in layer.name
+        ]
 
     assert dropouts() == []
     assert dropouts(dropout=0.25) == [0.25, 0.25]
@@ -103,11 +107,17 @@ def test_spatial_dropout_comes_after_each_stage_only_when_asked_for() -> None:
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"blocks": (1, 2)}, r"`blocks` must be at least 1 and one number a stage. Received: blocks=\(1, 2\) for 4 stages"),
+        (
+            {"blocks": (1, 2)},
+            r"`blocks` must be at least 1 and one number a stage. Received: blocks=\(1, 2\) for 4 stages",
+        ),
         ({"blocks": 0}, "`blocks` must be at least 1"),
         ({"filters": ()}, "one number a stage"),
         ({"pool": "mean"}, "`pool` must be 'average', 'max' or 'average_max'. Received: pool='mean'"),
-        ({"input_shape": (8,)}, r"`input_shape` must be \(frames, bins\) or \(frames, bins, channels\). Received: \(8,\)"),
+        (
+            {"input_shape": (8,)},
+            r"`input_shape` must be \(frames, bins\) or \(frames, bins, channels\). Received: \(8,\)",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(options, rule) -> None:

@@ -23,7 +23,9 @@ def parameters(filters: tuple[int, ...], depths: tuple[int, ...]) -> tuple[int, 
 
 
 def counts(model: keras.Model) -> tuple[int, int]:
-    return tuple(sum(int(np.prod(w.shape)) for w in part) for part in (model.trainable_weights, model.non_trainable_weights))
+    return tuple(
+        sum(int(np.prod(w.shape)) for w in part) for part in (model.trainable_weights, model.non_trainable_weights)
+    )
 
 
 def test_resnet_18_over_one_channel_has_11_170_240_trained_parameters() -> None:
@@ -61,7 +63,10 @@ def test_it_embeds_any_number_of_frames_and_trains_every_weight() -> None:
     ("options", "rule"),
     [
         ({"depth": 20}, "`depth` must be one of 18, 34, 50, 101, 152. Received: depth=20"),
-        ({"filters": (64, 2)}, r"`filters` must be four numbers, one a stage, the first 64. Received: filters=\(64, 2\)"),
+        (
+            {"filters": (64, 2)},
+            r"`filters` must be four numbers, one a stage, the first 64. Received: filters=\(64, 2\)",
+        ),
         ({"filters": (32, 64, 128, 256)}, "the first 64"),
     ],
 )

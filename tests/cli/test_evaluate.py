@@ -198,7 +198,8 @@ def test_a_damaged_record_of_a_run_is_one_line(command: Command, trained_run: Pa
 
 def test_broken_clips_are_left_out_named_and_counted(command: Command, model_file: Path, tmp_path: Path) -> None:
     data = write_tones(tmp_path / "data", clips=2)
-    reasons = write_broken_songs(data / "low")
+    # A clip's content is its key in the cache, so that a missing file is noticed before it is decoded.
+    reasons = write_broken_songs(data / "low") | {"dangling.wav": "no such file"}
     flags = ["--data", f"folder:{data}", "--split", "all"]
     before = snapshot(data)
     outcome = command("evaluate", model_file, *flags, "--json")

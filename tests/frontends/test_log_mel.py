@@ -47,7 +47,9 @@ def test_logarithms_equal_librosas_in_float64() -> None:
     assert distance(result[0], np.log1p(10000 * mel.T)) < 1e-5
 
 
-@pytest.mark.parametrize(("center", "samples", "frames"), [(True, 1, 1), (True, 160, 11), (False, 63, 1), (False, 80, 2)])
+@pytest.mark.parametrize(
+    ("center", "samples", "frames"), [(True, 1, 1), (True, 160, 11), (False, 63, 1), (False, 80, 2)]
+)
 def test_frames_are_foretold_where_the_length_is_known_and_open_where_not(center, samples, frames) -> None:
     assert log_mel(8000, **SMALL, center=center, samples=samples).output_shape == (None, frames, 8)
     assert log_mel(8000, **SMALL, center=center).output_shape == (None, None, 8)

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.backends
 
 @every_check(
     LayerCase(partial(MelFilterbank, 8000, 7), (6, 33), (1, 2, 6), weights=1, positive=True),
-    LayerCase(partial(MelFilterbank, 8000, 5, n_fft=31, htk=True, norm=None), (6, 16, 2), (1, 6), weights=1, positive=True),
+    LayerCase(
+        partial(MelFilterbank, 8000, 5, n_fft=31, htk=True, norm=None), (6, 16, 2), (1, 6), weights=1, positive=True
+    ),
 )
 def test_the_layer_keeps_the_contract(check: Callable, case: LayerCase, tmp_path) -> None:
     check(case, tmp_path)

@@ -19,7 +19,12 @@ def mixed_waveforms(layer, x, **options):
 @every_check(
     LayerCase(partial(Mixup, seed=1), (20,), (1, 20), random=True, mixes_batch=True, call=mixed_waveforms),
     LayerCase(
-        partial(Mixup, 0.4, probability=0.5, seed=1), (20, 2), (1, 20), random=True, mixes_batch=True, call=mixed_waveforms
+        partial(Mixup, 0.4, probability=0.5, seed=1),
+        (20, 2),
+        (1, 20),
+        random=True,
+        mixes_batch=True,
+        call=mixed_waveforms,
     ),
 )
 def test_the_layer_keeps_the_contract(check: Callable, case: LayerCase, tmp_path) -> None:

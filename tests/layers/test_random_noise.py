@@ -45,5 +45,7 @@ def test_silence_stays_silent() -> None:
 
 @pytest.mark.parametrize("bounds", [(-0.1, 0.1), (0.2, 0.1)])
 def test_wrong_bounds_are_named(bounds) -> None:
-    with pytest.raises(ValueError, match=f"0 <= min_ratio <= max_ratio. Received: min_ratio={bounds[0]}, max_ratio={bounds[1]}"):
+    with pytest.raises(
+        ValueError, match=f"0 <= min_ratio <= max_ratio. Received: min_ratio={bounds[0]}, max_ratio={bounds[1]}"
+    ):
         RandomNoise(*bounds)

@@ -45,5 +45,7 @@ def test_a_bound_of_nothing_shifts_nothing() -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 0.6])
 def test_a_wrong_bound_is_named(fraction) -> None:
-    with pytest.raises(ValueError, match=f"`max_fraction` must be between 0 and 0.5. Received: max_fraction={fraction}"):
+    with pytest.raises(
+        ValueError, match=f"`max_fraction` must be between 0 and 0.5. Received: max_fraction={fraction}"
+    ):
         RandomShift(fraction)

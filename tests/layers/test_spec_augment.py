@@ -45,7 +45,9 @@ def test_a_mask_is_one_stretch_of_uniform_width_to_its_bound_over_all_of_the_oth
 
 def test_masks_lie_anywhere_ends_included() -> None:
     x = features(600, 10, 4)
-    covered = (array(SpecAugment(time_masks=1, frequency_masks=0, time_width=0.1, seed=1)(x, training=True)) != x).all(axis=2)
+    covered = (array(SpecAugment(time_masks=1, frequency_masks=0, time_width=0.1, seed=1)(x, training=True)) != x).all(
+        axis=2
+    )
     counts = covered.sum(axis=0)
     assert counts.min() > 0
     assert chisquare(counts).pvalue > 1e-3
@@ -107,7 +109,9 @@ def test_a_seed_repeats_the_sequence_of_masks_and_examples_differ() -> None:
 
 def test_masks_of_the_whole_width_leave_the_mean_alone() -> None:
     layer = SpecAugment(time_masks=1, frequency_masks=0, time_width=1.0, seed=1)
-    widths = [stretch(mask) for mask in (array(layer(features(200, 6, 3), training=True)) != features(200, 6, 3)).all(axis=2)]
+    widths = [
+        stretch(mask) for mask in (array(layer(features(200, 6, 3), training=True)) != features(200, 6, 3)).all(axis=2)
+    ]
     assert set(widths) == set(range(7))
     assert keras.ops.shape(layer(features(1, 1, 1), training=True)) == (1, 1, 1)
 

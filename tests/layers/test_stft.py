@@ -159,9 +159,15 @@ def test_the_gradient_is_the_slope(power) -> None:
     [
         ({"n_fft": 0}, "`n_fft` must be at least 1. Received: n_fft=0"),
         ({"hop_length": 0}, "`hop_length` must be at least 1. Received: hop_length=0"),
-        ({"n_fft": 64, "win_length": 65}, "`win_length` must be between 1 and `n_fft`. Received: win_length=65, n_fft=64"),
+        (
+            {"n_fft": 64, "win_length": 65},
+            "`win_length` must be between 1 and `n_fft`. Received: win_length=65, n_fft=64",
+        ),
         ({"win_length": 0}, "`win_length` must be between"),
-        ({"window": "kaiser"}, "`window` must be one of hann, hamming, blackman, rectangular. Received: window='kaiser'"),
+        (
+            {"window": "kaiser"},
+            "`window` must be one of hann, hamming, blackman, rectangular. Received: window='kaiser'",
+        ),
         ({"pad_mode": "edge"}, "`pad_mode` must be 'constant' or 'reflect'. Received: pad_mode='edge'"),
         ({"power": 0}, "`power` must be positive or None. Received: power=0"),
     ],

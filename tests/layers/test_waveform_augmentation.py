@@ -43,7 +43,9 @@ def test_the_share_of_changed_examples_is_the_probability(kind, probability) -> 
 
 def test_a_probability_that_is_none_is_refused(kind) -> None:
     for probability in (-0.1, 1.1):
-        with pytest.raises(ValueError, match=f"`probability` must be between 0 and 1. Received: probability={probability}"):
+        with pytest.raises(
+            ValueError, match=f"`probability` must be between 0 and 1. Received: probability={probability}"
+        ):
             kind(probability=probability)
 
 
