@@ -183,12 +183,15 @@ def save(model: keras.Model, path: str | Path) -> None:
 @contextmanager
 def _uncompiled(model: keras.Model) -> Iterator[None]:
     """The model without its optimizer, whose state triples a file, and without its loss, which may be of any module."""
-    compiled, optimizer = model.compiled, model.optimizer
+    if not model.compiled:
+        yield
+        return
+    optimizer = model.optimizer
     model.compiled, model.optimizer = False, None
     try:
         yield
     finally:
-        model.compiled, model.optimizer = compiled, optimizer
+        model.compiled, model.optimizer = True, optimizer
 
 
 def _umask() -> int:

@@ -6,7 +6,7 @@ import pytest
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Unmarked tests run here: the worker whose own share is the shortest.
-SHARED_WORKER = "jax"
+SHARED_WORKER = "torch"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

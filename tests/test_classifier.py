@@ -217,9 +217,9 @@ def test_a_backbone_that_does_not_fit_the_front_end_is_refused() -> None:
 
 def test_the_config_is_plain_json() -> None:
     model = augmented()
-    config = json.loads(json.dumps(model.get_config()))
-    again = AudioClassifier.from_config(config)
-    assert json.dumps(again.get_config(), sort_keys=True) == json.dumps(config, sort_keys=True)
+    text = json.dumps(model.get_config(), sort_keys=True)
+    again = AudioClassifier.from_config(json.loads(text))
+    assert json.dumps(again.get_config(), sort_keys=True) == text
     assert [tuple(w.shape) for w in again.weights] == [tuple(w.shape) for w in model.weights]
 
 
