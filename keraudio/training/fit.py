@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keraudio.backend import preferred_jit
 from keraudio.classifier import describe, save
@@ -97,7 +98,7 @@ def fit(
     first_epoch = len(fitted.history)
     if fitted.stopped_early or first_epoch >= settings.epochs:
         return fitted
-    keeper = _Keeper(classifier, settings, folder, fitted, train.steps, progress)
+    keeper = _Keeper(classifier, settings, folder, fitted, train, progress)
     model.fit(
         feed(train, first_epoch=first_epoch),
         validation_data=feed(valid),
@@ -126,7 +127,7 @@ class _Keeper(keras.callbacks.Callback):
         settings: TrainingSettings,
         folder: Path,
         fitted: Fitted,
-        steps: int,
+        train: Crops,
         progress: Progress | None,
     ):
         super().__init__()
@@ -134,7 +135,8 @@ class _Keeper(keras.callbacks.Callback):
         self.settings = settings
         self.folder = folder
         self.fitted = fitted
-        self.steps = steps
+        self.steps = train.steps
+        self.seed = train.seed
         self.progress = progress or (lambda _event: None)
         self.began = 0.0
 
@@ -150,6 +152,10 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.began = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if batch == 0:
+            _seed_torch(self.seed, len(self.fitted.history))
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.progress({"event": "step", "step": batch + 1})
@@ -184,6 +190,14 @@ class _Keeper(keras.callbacks.Callback):
         _write_metrics(self.folder / METRICS_FILE, history)
         save_run_state(self.folder / STATE_FILE, self.model, facts)
         self.progress({"event": "epoch", "row": row, "best_epoch": self.fitted.best_epoch})
+
+
+def _seed_torch(seed: int, epoch: int) -> None:
+    """Makes dropout on torch repeatable: there it draws from torch's own state, which no Keras variable holds."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
 
 
 def _better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:

@@ -1,7 +1,6 @@
 """Clips that need no decoding: each sample tells its clip and its place."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -57,7 +57,9 @@ def test_crops_of_an_epoch(
 
 
 @few
-@given(lengths=some_lengths, seed=st.integers(0, 2**32), places=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 3))))
+@given(
+    lengths=some_lengths, seed=st.integers(0, 2**32), places=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 3)))
+)
 def test_a_batch_depends_on_seed_epoch_and_step_alone(
     counted_clips: Any, lengths: list[int], seed: int, places: list[tuple[int, int]]
 ) -> None:

@@ -52,7 +52,11 @@ def test_the_description_is_the_recipe_s() -> None:
 def test_a_waveform_passes_noise_gain_and_shift_whatever_their_order_in_the_recipe() -> None:
     chosen = {"spec_augment": {"time_masks": 3}, "shift": {}, "gain": {"max_db": -2.0}, "noise": {"probability": 0.3}}
     model = build_classifier(recipe(augmentation=chosen), ("x", "y"), multi_label=False)
-    assert [type(layer).__name__ for layer in model.waveform_augmentation] == ["RandomNoise", "RandomGain", "RandomShift"]
+    assert [type(layer).__name__ for layer in model.waveform_augmentation] == [
+        "RandomNoise",
+        "RandomGain",
+        "RandomShift",
+    ]
     noise, gain, _ = model.waveform_augmentation
     assert (noise.probability, gain.max_db, gain.min_db) == (0.3, -2.0, -20.0)
     assert [layer.time_masks for layer in model.feature_augmentation] == [3]

@@ -121,9 +121,7 @@ def test_progress_tells_of_decoding_bad_clips_training_and_evaluation(finished: 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished: Finished, tmp_path: Path) -> None:
     losses = {}
     for seed in (SEED, SEED + 1):
-        again = run_recipe(
-            recipe(), finished.data, folder=tmp_path / str(seed), seed=seed, cache_folder=finished.cache
-        )
+        again = run_recipe(recipe(), finished.data, folder=tmp_path / str(seed), seed=seed, cache_folder=finished.cache)
         losses[seed] = [row["loss"] for row in again.fitted.history]
     truth = [row["loss"] for row in finished.run.fitted.history]
     # As for resumed runs: see tests/training/test_resume.py.
@@ -209,7 +207,9 @@ run_recipe(load_recipe(sys.argv[1]), sys.argv[2], folder=Path(sys.argv[3]), seed
 """
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_again(finished: Finished, tmp_path: Path, backend: str) -> None:
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    finished: Finished, tmp_path: Path, backend: str
+) -> None:
     (tmp_path / "tiny.toml").write_text(dump_recipe(recipe()), encoding="utf-8")
     folder = tmp_path / "run"
     arguments = (tmp_path / "tiny.toml", finished.data, folder, finished.cache, "step")

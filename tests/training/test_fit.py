@@ -66,9 +66,7 @@ def test_training_learns_to_tell_two_tones(tmp_path: Path, clips: Any) -> None:
 
 @pytest.mark.backends
 @pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
-def test_the_run_folder_and_the_metrics_are_true(
-    tmp_path: Path, clips: Any, kind: str, use_feed: UseFeed
-) -> None:
+def test_the_run_folder_and_the_metrics_are_true(tmp_path: Path, clips: Any, kind: str, use_feed: UseFeed) -> None:
     use_feed(kind)
     fitted, classifier = train(tmp_path, clips)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "model.keras", "state.npz"]
@@ -90,9 +88,7 @@ def test_the_run_folder_and_the_metrics_are_true(
 
 
 @pytest.mark.backends
-def test_both_kinds_of_feed_train_the_same_model(
-    tmp_path: Path, clips: Any, use_feed: UseFeed
-) -> None:
+def test_both_kinds_of_feed_train_the_same_model(tmp_path: Path, clips: Any, use_feed: UseFeed) -> None:
     histories = []
     for kind in ("tf.data", "PyDataset"):
         use_feed(kind)

@@ -93,7 +93,8 @@ def test_training_changes_the_classifier_itself() -> None:
     model.train_on_batch(batch())
     assert len(model.trainable_variables) == len(classifier.trainable_variables)
     for variable, mine, old in zip(classifier.weights, classifier.get_weights(), before, strict=True):
-        assert (mine != old).any(), variable.path
+        # The mel bands alone are not learned; normalization's statistics move like weights.
+        assert (mine != old).any() == ("mel/filters" not in variable.path), variable.path
 
 
 class Witness(keras.layers.Layer):
@@ -109,7 +110,7 @@ class Witness(keras.layers.Layer):
         return inputs
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        return inputs
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
