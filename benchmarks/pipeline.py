@@ -3,8 +3,8 @@
 Usage: python benchmarks/pipeline.py KIND:PATH [--recipe esc50_baseline] [--seconds 5]
 
 Steps: decoding and resampling into an empty cache, one thread and all; reading random crops from the cache; whole
-batches; the same through tf.data and through PyDataset. A feed that gives more windows a second than a training step takes
-(`benchmarks/train_step.py`) does not starve it.
+batches; the same through tf.data and through PyDataset. A feed that gives more windows a second than a training step
+takes (`benchmarks/train_step.py`) does not starve it.
 """
 
 import argparse

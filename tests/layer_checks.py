@@ -129,7 +129,7 @@ def edge_signals(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
         "full scale": np.ones(shape, "float32"),
         "impulse": impulse,
         "wall": wall,
-        # What decoders leave of a fade: the square is below float32's smallest number, and the root's slope above its largest.
+        # What decoders leave of a fade: its square is below float32's smallest number.
         "faint": 1e-20 * noise,
         "quiet": 1e-12 * noise,
     }

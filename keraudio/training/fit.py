@@ -195,9 +195,7 @@ class _Keeper(keras.callbacks.Callback):
 def _seed_torch(seed: int, epoch: int) -> None:
     """Makes dropout on torch repeatable: there it draws from torch's own state, which no Keras variable holds."""
     if keras.backend.backend() == "torch":
-        import torch
-
-        torch.manual_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
+        keras.utils.set_random_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
 
 
 def _better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.backends
 
 
 def parameters(bins: int, filters: tuple[int, ...], depths: tuple[int, ...], channels: int = 1) -> tuple[int, int]:
-    """Trained and other parameters, from the architecture: 3 x 3 convolutions without bias, normalizations of two and two."""
+    """Trained and other parameters, from the architecture: 3 x 3 convolutions without bias, norms of two and two."""
     norms = bins
     kernels = 9 * channels * filters[0]
     norms += filters[0]

@@ -203,7 +203,8 @@ def kill(event):
     if event["event"] == sys.argv[5]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run_recipe(load_recipe(sys.argv[1]), sys.argv[2], folder=Path(sys.argv[3]), seed=3, cache_folder=Path(sys.argv[4]), progress=kill)
+recipe, cache = load_recipe(sys.argv[1]), Path(sys.argv[4])
+run_recipe(recipe, sys.argv[2], folder=Path(sys.argv[3]), seed=3, cache_folder=cache, progress=kill)
 """
 
 
@@ -228,7 +229,8 @@ from keraudio.pipeline import feed_kind
 from keraudio.recipes import load_recipe, run_recipe
 
 assert feed_kind() == "PyDataset"
-run = run_recipe(load_recipe(sys.argv[1]), sys.argv[2], folder=Path(sys.argv[3]), seed=3, cache_folder=Path(sys.argv[4]))
+recipe, cache = load_recipe(sys.argv[1]), Path(sys.argv[4])
+run = run_recipe(recipe, sys.argv[2], folder=Path(sys.argv[3]), seed=3, cache_folder=cache)
 assert not [name for name in sys.modules if name.startswith("tensorflow.")]
 print(*[row["loss"] for row in run.fitted.history])
 """
