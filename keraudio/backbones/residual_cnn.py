@@ -14,6 +14,7 @@ def residual_cnn(
     stem_strides: Sequence[int] = (1, 1),
     pool: str = "average",
     dropout: float = 0.0,
+    norm_momentum: float = 0.99,
     name: str = "residual_cnn",
 ) -> keras.Model:
     """A backbone of residual stages, each halving frames and bins after the first, then global pooling.
@@ -28,6 +29,8 @@ def residual_cnn(
         stem_strides: strides of the first convolution over (frames, bins). Defaults to (1, 1).
         pool: `"average"`, `"max"`, or `"average_max"`, which joins both. Defaults to `"average"`.
         dropout: share of each stage's channels that are dropped in training (spatial dropout). Defaults to 0.
+        norm_momentum: of the moving statistics of batch normalization, 0 to 1; a training of few steps needs a lower
+            one, or validation sees statistics that still come from the start. Defaults to 0.99, Keras' own.
         name: of the model.
 
     Returns:
@@ -46,6 +49,8 @@ def residual_cnn(
             "`blocks` must be at least 1 and one number a stage. "
             f"Received: blocks={blocks!r} for {len(filters)} stages (filters={tuple(filters)})"
         )
+    if not 0 <= norm_momentum < 1:
+        raise ValueError(f"`norm_momentum` must be at least 0 and below 1. Received: norm_momentum={norm_momentum}")
     if pool not in ("average", "max", "average_max"):
         raise ValueError(f"`pool` must be 'average', 'max' or 'average_max'. Received: pool={pool!r}")
     if len(input_shape) not in (2, 3):
@@ -56,7 +61,7 @@ def residual_cnn(
     features = keras.Input(tuple(input_shape), name="features")
     x = features if len(input_shape) == 3 else layers.Reshape((-1, input_shape[1], 1), name="add_channel")(features)
     # Statistics a bin (not a channel) put every band of the spectrogram on one scale (PANNs, section III).
-    x = layers.BatchNormalization(axis=2, name="bin_norm")(x)
+    x = layers.BatchNormalization(axis=2, momentum=norm_momentum, name="bin_norm")(x)
     x = layers.Conv2D(
         filters[0],
         3,
@@ -66,12 +71,12 @@ def residual_cnn(
         kernel_initializer="he_normal",
         name="stem",
     )(x)
-    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.BatchNormalization(momentum=norm_momentum, name="stem_norm")(x)
     x = layers.ReLU(name="stem_relu")(x)
     for stage, (width, depth) in enumerate(zip(filters, depths, strict=True)):
         for block in range(depth):
             stride = 2 if stage > 0 and block == 0 else 1
-            x = _residual_block(x, width, stride, f"stage{stage}_block{block}")
+            x = _residual_block(x, width, stride, norm_momentum, f"stage{stage}_block{block}")
         if dropout:
             x = layers.SpatialDropout2D(dropout, name=f"stage{stage}_dropout")(x)
     pooled = []
@@ -83,19 +88,19 @@ def residual_cnn(
     return keras.Model(features, embedding, name=name)
 
 
-def _residual_block(x, filters: int, stride: int, name: str):
+def _residual_block(x, filters: int, stride: int, momentum: float, name: str):
     shortcut = x
     if stride > 1:
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)
     if shortcut.shape[-1] != filters:
         shortcut = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_shortcut")(shortcut)
-        shortcut = layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
+        shortcut = layers.BatchNormalization(momentum=momentum, name=f"{name}_shortcut_norm")(shortcut)
     options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
     x = layers.Conv2D(filters, 3, strides=stride, name=f"{name}_conv1", **options)(x)
-    x = layers.BatchNormalization(name=f"{name}_norm1")(x)
+    x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm1")(x)
     x = layers.ReLU(name=f"{name}_relu1")(x)
     x = layers.Conv2D(filters, 3, name=f"{name}_conv2", **options)(x)
     # Starting each block as the identity makes early training steady (Goyal et al. 2017, section 5.1).
-    x = layers.BatchNormalization(gamma_initializer="zeros", name=f"{name}_norm2")(x)
+    x = layers.BatchNormalization(momentum=momentum, gamma_initializer="zeros", name=f"{name}_norm2")(x)
     x = layers.Add(name=f"{name}_add")([x, shortcut])
     return layers.ReLU(name=f"{name}_relu2")(x)

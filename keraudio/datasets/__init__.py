@@ -10,7 +10,7 @@ from keraudio.datasets.folder import load_folder
 from keraudio.datasets.gtzan import GENRES, gtzan_filtered_ids, load_gtzan
 from keraudio.datasets.manifest import SPLITS, Clip, Manifest
 from keraudio.datasets.openmusic import load_openmusic
-from keraudio.datasets.sources import DATASET_KINDS, KindDescription, describe_kinds, load_manifest
+from keraudio.datasets.sources import DATASET_KINDS, KindDescription, absolute_spec, describe_kinds, load_manifest
 from keraudio.datasets.splits import SPLIT_METHODS, assign_splits, kfold
 from keraudio.datasets.verify import Summary, Verdict, summary, verify
 
@@ -24,6 +24,7 @@ __all__ = [
     "Manifest",
     "Summary",
     "Verdict",
+    "absolute_spec",
     "assign_splits",
     "describe_kinds",
     "gtzan_filtered_ids",

@@ -1,6 +1,7 @@
 """Data sets by name: "KIND:PATH" to a manifest."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ DATASET_KINDS: dict[str, Callable[..., Manifest]] = {
     "openmusic": load_openmusic,
 }
 """The loader of each kind: a path, then options by keyword."""
+
+
+def absolute_spec(spec: str) -> str:
+    """`"KIND:PATH"` with the path written out from the root, so that it holds in any folder."""
+    kind, colon, location = spec.partition(":")
+    return f"{kind}:{os.path.abspath(os.path.expanduser(location))}" if location else kind + colon
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from keraudio.classifier import load
-from keraudio.datasets import Manifest, assign_splits, load_manifest
+from keraudio.datasets import Manifest, absolute_spec, assign_splits, load_manifest
 from keraudio.errors import KeraudioError
 from keraudio.evaluation import evaluate_clips
 from keraudio.pipeline import Crops, Windows, cache_clips
@@ -96,7 +96,7 @@ def run_recipe(
         KeraudioError: what is wrong with recipe, data set, folder or training, in one line.
     """
     tell = progress or (lambda _event: None)
-    is_new = _check_folder(folder, recipe, data, seed, resume)
+    is_new = _check_folder(folder, recipe, absolute_spec(data), seed, resume)
     manifest = prepare_manifest(recipe, data, seed=seed)
     clips = cache_clips(
         manifest,
@@ -113,7 +113,7 @@ def run_recipe(
     valid = Windows(clips.split("valid"), window, recipe.audio.hop_samples, batch_size)
     if is_new:
         # Only now, so that a wrong path or option leaves no folder that a second try would find used.
-        _begin_folder(folder, recipe, data, seed)
+        _begin_folder(folder, recipe, absolute_spec(data), seed)
     began = time.perf_counter()
     can_resume = resume and (folder / STATE_FILE).exists()
     fitted = fit(classifier, train, valid, recipe.training, folder=folder, resume=can_resume, progress=tell)

@@ -113,6 +113,7 @@ def test_spatial_dropout_comes_after_each_stage_only_when_asked_for() -> None:
         ),
         ({"blocks": 0}, "`blocks` must be at least 1"),
         ({"filters": ()}, "one number a stage"),
+        ({"norm_momentum": 1.0}, "`norm_momentum` must be at least 0 and below 1. Received: norm_momentum=1.0"),
         ({"pool": "mean"}, "`pool` must be 'average', 'max' or 'average_max'. Received: pool='mean'"),
         (
             {"input_shape": (8,)},

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from keraudio.datasets import DATASET_KINDS, describe_kinds, load_manifest
+from keraudio.datasets import DATASET_KINDS, absolute_spec, describe_kinds, load_manifest
 from keraudio.errors import DatasetError
 
 
@@ -63,3 +63,14 @@ def test_every_kind_is_described_with_one_line_and_its_options() -> None:
     assert all(kind.summary and "\n" not in kind.summary for kind in described.values())
     assert described["esc50"].options == {"subset": "esc50"}
     assert described["gtzan"].options == {"split": "filtered", "valid_fraction": 0.1, "folds": 10, "seed": 0}
+
+
+def test_a_data_set_is_written_out_so_that_it_holds_in_any_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert absolute_spec("folder:a/../sounds") == f"folder:{tmp_path}/sounds"
+    assert absolute_spec("csv:~/clips.csv") == "csv:/home/somebody/clips.csv"
+    assert absolute_spec("folder:/sounds") == "folder:/sounds"
+    assert absolute_spec("folder:") == "folder:" and absolute_spec("folder") == "folder"

@@ -254,7 +254,10 @@ def test_the_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp
 CACHE_FOLDER = """
 import os, signal, sys, time
 from pathlib import Path
+from unittest.mock import MagicMock
 import numpy as np
+# Caching needs no Keras, whose import takes longer than all the rest.
+sys.modules["keraudio.pipeline.feed"] = MagicMock()
 from keraudio.datasets import Clip, Manifest
 from keraudio.pipeline import cache_clips
 
