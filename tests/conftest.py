@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+# As the command line sets it, and before JAX is imported, which would set a lower one.
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
 BACKENDS = ("tensorflow", "jax", "torch")
 # Unmarked tests run here: the worker whose own share is the shortest.
 SHARED_WORKER = "torch"

@@ -188,7 +188,8 @@ def test_optimizer_and_loss_stay_out_of_the_file_and_in_the_model(tmp_path) -> N
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         assert b"optimizer" not in archive.read("model.weights.h5")
         assert b"own_loss" not in archive.read("config.json")
-    np.testing.assert_array_equal(predict(load(tmp_path / "m.keras")), predict(model))
+    # The functions compiled for training sum in another order than those of the loaded model.
+    np.testing.assert_allclose(predict(load(tmp_path / "m.keras")), predict(model), atol=1e-6)
     assert model.compiled
     assert int(array(model.optimizer.iterations)) == 1
     assert model.train_on_batch(waveforms(), target) < first

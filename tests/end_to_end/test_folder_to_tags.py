@@ -42,7 +42,7 @@ def test_from_a_folder_of_folders_to_tags(
         "confusion_matrix.png",
     }
     facts = json.loads((folder / "run.json").read_text())
-    assert (facts["data"], facts["seed"], facts["backend"]) == ("folder:sounds", 3, backend)
+    assert (facts["data"], facts["seed"], facts["backend"]) == (f"folder:{tmp_path / 'sounds'}", 3, backend)
     assert facts["versions"]["keraudio"] == keraudio.__version__
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
