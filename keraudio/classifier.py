@@ -13,6 +13,7 @@ from keras import layers
 from keraudio.backend import preferred_jit
 from keraudio.description import Description
 from keraudio.errors import ModelFileError
+from keraudio.layers.kernel_path import kernel_path
 from keraudio.layers.label_probabilities import LabelProbabilities
 from keraudio.model_file import check_model_file
 
@@ -96,6 +97,29 @@ class AudioClassifier(keras.Model):
         """What the model says of itself."""
         return describe(self)
 
+    def export(self, filepath: str | Path, format: str = "tf_saved_model", **kwargs: Any) -> None:
+        """Writes the model for another runtime, as `keras.Model.export` does.
+
+        For `"onnx"` and `"litert"`, which have no FFT that all converters reach, transforms become matrix products
+        (`keraudio.layers.kernel_path`), and the input has the length of the model's window. Exporting to ONNX needs
+        `pip install 'keraudio[onnx]'` and TensorFlow or PyTorch as the backend; on PyTorch the file takes one window at
+        a time.
+
+        Args:
+            filepath: the file or folder to write.
+            format: see Keras. Defaults to `"tf_saved_model"`.
+            **kwargs: see Keras.
+        """
+        if format not in ("onnx", "litert"):
+            super().export(filepath, format=format, **kwargs)
+            return
+        # Keras traces an unknown batch on torch by a way that loses the shapes.
+        batch = 1 if keras.backend.backend() == "torch" else None
+        window = keras.layers.InputSpec(dtype="float32", shape=(batch, self.description.window), name="waveform")
+        kwargs.setdefault("input_signature", [window])
+        with kernel_path():
+            super().export(filepath, format=format, **kwargs)
+
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
@@ -133,14 +157,21 @@ def head_of(model: keras.Model) -> LabelProbabilities:
     Raises:
         ModelFileError: the model has none.
     """
+    for layer in layers_of(model):
+        if isinstance(layer, LabelProbabilities):
+            return layer
+    raise ModelFileError(f"A classifier must carry a description of its labels. Received: {model.name!r} without one")
+
+
+def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Every layer of a model, those of the models inside it too."""
     inner = list(model.layers)
     while inner:
         layer = inner.pop(0)
-        if isinstance(layer, LabelProbabilities):
-            return layer
         if isinstance(layer, keras.Model):
             inner.extend(layer.layers)
-    raise ModelFileError(f"A classifier must carry a description of its labels. Received: {model.name!r} without one")
+        else:
+            yield layer
 
 
 def describe(model: keras.Model) -> Description:

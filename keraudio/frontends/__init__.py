@@ -7,8 +7,34 @@ from collections.abc import Callable
 
 import keras
 
+from keraudio.frontends.adaptive_stft import adaptive_stft
+from keraudio.frontends.cqt import cqt
+from keraudio.frontends.leaf import leaf
 from keraudio.frontends.log_mel import log_mel
+from keraudio.frontends.mfcc import mfcc
+from keraudio.frontends.pcen_mel import pcen_mel
+from keraudio.frontends.sincnet import sincnet
+from keraudio.frontends.strided_conv import strided_conv
 
-FRONT_ENDS: dict[str, Callable[..., keras.Model]] = {"log_mel": log_mel}
+FRONT_ENDS: dict[str, Callable[..., keras.Model]] = {
+    "adaptive_stft": adaptive_stft,
+    "cqt": cqt,
+    "leaf": leaf,
+    "log_mel": log_mel,
+    "mfcc": mfcc,
+    "pcen_mel": pcen_mel,
+    "sincnet": sincnet,
+    "strided_conv": strided_conv,
+}
 
-__all__ = ["FRONT_ENDS", "log_mel"]
+__all__ = [
+    "FRONT_ENDS",
+    "adaptive_stft",
+    "cqt",
+    "leaf",
+    "log_mel",
+    "mfcc",
+    "pcen_mel",
+    "sincnet",
+    "strided_conv",
+]

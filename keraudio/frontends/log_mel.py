@@ -20,6 +20,7 @@ def log_mel(
     fmax: float | None = None,
     htk: bool = False,
     norm: str | None = "slaney",
+    learnable: bool = False,
     compression: str = "decibels",
     scale: float = 10.0,
     top_db: float | None = 80.0,
@@ -42,6 +43,7 @@ def log_mel(
         fmax: highest frequency in Hz. Defaults to half the sample rate.
         htk: HTK's mel scale instead of Slaney's. Defaults to False.
         norm: `"slaney"` or None. Defaults to `"slaney"`.
+        learnable: the mel matrix is trained, kept at 0 or above. Defaults to False.
         compression: `"decibels"` or `"log"`, which is `log(1 + scale * x)`. Defaults to `"decibels"`.
         scale: of `"log"`. Defaults to 10.
         top_db: range of `"decibels"` below a clip's own maximum, in dB. Defaults to 80.
@@ -71,9 +73,9 @@ def log_mel(
         power=power,
         name="stft",
     )(waveform)
-    mel = MelFilterbank(sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, name="mel")(
-        spectrogram
-    )
+    mel = MelFilterbank(
+        sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, learnable=learnable, name="mel"
+    )(spectrogram)
     if compression == "decibels":
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:

@@ -6,26 +6,58 @@ keeps 8 bits of a waveform); compressed features (`LogCompression`, `Decibels`) 
 
 import keras  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
 
+from keraudio.layers.adaptive_stft import AdaptiveSTFT
+from keraudio.layers.cqt import CQT
 from keraudio.layers.decibels import Decibels
+from keraudio.layers.delta import Delta
+from keraudio.layers.differentiable_stft import DifferentiableSTFT
+from keraudio.layers.example_normalization import ExampleNormalization
+from keraudio.layers.gabor_filterbank import GaborFilterbank
+from keraudio.layers.gaussian_pooling import GaussianPooling
+from keraudio.layers.istft import ISTFT
+from keraudio.layers.kernel_path import kernel_path
 from keraudio.layers.label_probabilities import LabelProbabilities
 from keraudio.layers.log_compression import LogCompression
 from keraudio.layers.mel_filterbank import MelFilterbank
+from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
+from keraudio.layers.pcen import PCEN
+from keraudio.layers.random_crop import RandomCrop
+from keraudio.layers.random_delay import RandomDelay
 from keraudio.layers.random_gain import RandomGain
 from keraudio.layers.random_noise import RandomNoise
+from keraudio.layers.random_polarity import RandomPolarity
 from keraudio.layers.random_shift import RandomShift
+from keraudio.layers.running_normalization import RunningNormalization
+from keraudio.layers.sinc_conv import SincConv
 from keraudio.layers.spec_augment import SpecAugment
 from keraudio.layers.stft import STFT
 
 __all__ = [
+    "CQT",
+    "ISTFT",
+    "MFCC",
+    "PCEN",
     "STFT",
+    "AdaptiveSTFT",
     "Decibels",
+    "Delta",
+    "DifferentiableSTFT",
+    "ExampleNormalization",
+    "GaborFilterbank",
+    "GaussianPooling",
     "LabelProbabilities",
     "LogCompression",
     "MelFilterbank",
     "Mixup",
+    "RandomCrop",
+    "RandomDelay",
     "RandomGain",
     "RandomNoise",
+    "RandomPolarity",
     "RandomShift",
+    "RunningNormalization",
+    "SincConv",
     "SpecAugment",
+    "kernel_path",
 ]

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keraudio.layers.kernel_path import kernels_only
+
 
 @keras.saving.register_keras_serializable(package="keraudio")
 class LogCompression(keras.layers.Layer):
@@ -41,7 +43,9 @@ class LogCompression(keras.layers.Layer):
         self.base = base
 
     def call(self, inputs):
-        x = ops.log1p(self.scale * ops.cast(inputs, "float32"))
+        x = self.scale * ops.cast(inputs, "float32")
+        # ONNX has no log1p.
+        x = ops.log(1.0 + x) if kernels_only() else ops.log1p(x)
         if self.base is not None:
             x = x / math.log(self.base)
         return ops.cast(x, self.compute_dtype)

@@ -1,11 +1,12 @@
 """Short-time Fourier transform with librosa's conventions."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from keraudio.layers.framing import frame_count, frame_signal, pad_signal
-from keraudio.layers.windows import WINDOWS, cosine_window
+from keraudio.layers.fourier import dft_kernels, power_spectrum, spectrum_parts
+from keraudio.layers.framing import frame_count, map_frames
+from keraudio.layers.kernel_path import kernels_only
+from keraudio.layers.windows import centred_window, check_window, cosine_window
 
 
 @keras.saving.register_keras_serializable(package="keraudio")
@@ -14,13 +15,15 @@ class STFT(keras.layers.Layer):
 
     Equal to `librosa.stft` (frame alignment, centred window of `win_length < n_fft`, any odd or even `n_fft`), with
     frames before bins. Computed in float32 whatever the dtype policy, and returned as float32: power spectra overflow
-    float16. A clip shorter than one frame gives one frame, padded with zeros.
+    float16. A clip shorter than one frame gives one frame, padded with zeros. Frames are transformed by FFT, long
+    clips in blocks; inside `keraudio.layers.kernel_path`, by matrix products.
 
     Args:
         n_fft: int > 0, samples a frame is transformed over. Defaults to 2048.
         hop_length: int > 0, samples between successive frames. Defaults to `win_length // 4`.
         win_length: int, 0 < `win_length` <= `n_fft`, samples that the window covers. Defaults to `n_fft`.
-        window: `"hann"`, `"hamming"`, `"blackman"` or `"rectangular"`, periodic. Defaults to `"hann"`.
+        window: `"hann"`, `"hamming"`, `"blackman"`, `"nuttall"`, `"blackmanharris"`, `"flattop"` or `"rectangular"`,
+            periodic. Defaults to `"hann"`.
         center: if True, frame `t` is centred at sample `t * hop_length`; if False it begins there. Defaults to True.
         pad_mode: `"constant"` (zeros) or `"reflect"`: what stands beyond the ends when `center`. Defaults to
             `"constant"`.
@@ -62,12 +65,7 @@ class STFT(keras.layers.Layer):
             raise ValueError(f"`n_fft` must be at least 1. Received: n_fft={n_fft}")
         if hop_length < 1:
             raise ValueError(f"`hop_length` must be at least 1. Received: hop_length={hop_length}")
-        if not 1 <= win_length <= n_fft:
-            raise ValueError(
-                f"`win_length` must be between 1 and `n_fft`. Received: win_length={win_length}, n_fft={n_fft}"
-            )
-        if window not in WINDOWS:
-            raise ValueError(f"`window` must be one of {', '.join(WINDOWS)}. Received: window={window!r}")
+        check_window(window, win_length, n_fft)
         if pad_mode not in ("constant", "reflect"):
             raise ValueError(f"`pad_mode` must be 'constant' or 'reflect'. Received: pad_mode={pad_mode!r}")
         if power is not None and power <= 0:
@@ -79,22 +77,37 @@ class STFT(keras.layers.Layer):
         self.center = center
         self.pad_mode = pad_mode
         self.power = power
-        self._frame_window = _centred(cosine_window(window, win_length), n_fft)
+        self._frame_window = centred_window(cosine_window(window, win_length), n_fft).astype("float32")
+
+    def spectrogram(self, x):
+        """The output for waveforms `(batch, samples)`."""
+        return map_frames(self.transform, x, self.n_fft, self.hop_length, center=self.center, pad_mode=self.pad_mode)
+
+    def transform(self, frames):
+        """The output for `frames` `(..., frames, n_fft)`: `(..., frames, bins)`, and 2 where `power` is None."""
+        return self.spectrum(frames * ops.convert_to_tensor(self._frame_window))
+
+    def spectrum(self, frames):
+        """Magnitude, power or parts of frames that have passed their window."""
+        if kernels_only():
+            real, imag = (ops.matmul(frames, kernel) for kernel in dft_kernels(self.n_fft))
+            if self.power is None:
+                return ops.stack([real, imag], axis=-1)
+            return power_of_square(real * real + imag * imag, self.power)
+        if self.power is None:
+            return spectrum_parts(frames, self.n_fft)
+        return power_of_square(power_spectrum(frames, self.n_fft), self.power)
 
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
         multichannel = len(x.shape) == 3
         if multichannel:
-            x = ops.transpose(x, (0, 2, 1))
-        if self.center:
-            x = pad_signal(x, self.n_fft // 2, self.pad_mode)
-        frames = frame_signal(x, self.n_fft, self.hop_length) * ops.convert_to_tensor(self._frame_window)
-        real, imag = ops.rfft(frames)
-        if self.power is None:
-            spectrum = ops.stack([real, imag], axis=-1)
-        else:
-            spectrum = _raise_magnitude(real, imag, self.power)
+            batch, samples, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[2]
+            x = ops.reshape(ops.transpose(x, (0, 2, 1)), (-1, samples))
+        spectrum = self.spectrogram(x)
         if multichannel:
+            rest = spectrum.shape[2:]
+            spectrum = ops.reshape(spectrum, (batch, channels, ops.shape(spectrum)[1], *rest))
             spectrum = ops.moveaxis(spectrum, 1, 3)
         return spectrum
 
@@ -119,13 +132,8 @@ class STFT(keras.layers.Layer):
         }
 
 
-def _centred(window: np.ndarray, n_fft: int) -> np.ndarray:
-    left = (n_fft - len(window)) // 2
-    return np.pad(window, (left, n_fft - len(window) - left)).astype("float32")
-
-
-def _raise_magnitude(real, imag, power: float):
-    squared = real * real + imag * imag
+def power_of_square(squared, power: float):
+    """A magnitude to the `power`, from its square, with finite slopes at zero."""
     if power == 2:
         return squared
     # The slope of a root is infinite at zero: silence would give NaN gradients without the inner `where`. Magnitudes

@@ -1,6 +1,8 @@
 """From a recipe to its classifier."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -33,20 +35,29 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
     try:
         front_end = FRONT_ENDS[recipe.front_end.name](recipe.audio.sample_rate, **recipe.front_end.options)
         backbone = BACKBONES[recipe.backbone.name](front_end.output_shape[1:], **recipe.backbone.options)
-        chosen = recipe.augmentation
         return AudioClassifier(
             front_end,
             backbone,
             description,
             dropout=recipe.head.dropout,
-            waveform_augmentation=[make(**chosen[k]) for k, make in WAVEFORM_AUGMENTATIONS.items() if k in chosen],
-            feature_augmentation=[make(**chosen[k]) for k, make in FEATURE_AUGMENTATIONS.items() if k in chosen],
+            waveform_augmentation=_augmentation(recipe, WAVEFORM_AUGMENTATIONS),
+            feature_augmentation=_augmentation(recipe, FEATURE_AUGMENTATIONS),
             name=_layer_name(recipe.name),
         )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"{recipe.name}: {error}") from error
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def _augmentation(recipe: Recipe, kinds: Mapping[str, Callable[..., Any]]) -> list[keras.Layer]:
+    """The recipe's layers of these kinds, in their order; those that count in seconds learn the sample rate."""
+    chosen = [(make, recipe.augmentation[name]) for name, make in kinds.items() if name in recipe.augmentation]
+    rate = {"sample_rate": recipe.audio.sample_rate}
+    return [
+        make(**options, **(rate if "sample_rate" in inspect.signature(make).parameters else {}))
+        for make, options in chosen
+    ]
 
 
 def _layer_name(name: str) -> str:

@@ -10,14 +10,16 @@ from keraudio.backbones import BACKBONES
 from keraudio.description import first_error
 from keraudio.errors import RecipeError
 from keraudio.frontends import FRONT_ENDS
-from keraudio.layers import RandomGain, RandomNoise, RandomShift, SpecAugment
+from keraudio.layers import RandomDelay, RandomGain, RandomNoise, RandomPolarity, RandomShift, SpecAugment
 from keraudio.nearest import did_you_mean
 from keraudio.training import TrainingSettings
 
-# In the order in which a waveform passes them.
+# In the order in which a waveform passes them; the first three as in adaptive STFT's training.
 WAVEFORM_AUGMENTATIONS: dict[str, Callable[..., Any]] = {
     "noise": RandomNoise,
     "gain": RandomGain,
+    "delay": RandomDelay,
+    "polarity": RandomPolarity,
     "shift": RandomShift,
 }
 FEATURE_AUGMENTATIONS: dict[str, Callable[..., Any]] = {"spec_augment": SpecAugment}
@@ -118,7 +120,7 @@ class Recipe(_Section):
         front_end: `name` and options of one of `keraudio.frontends.FRONT_ENDS`.
         backbone: `name` and options of one of `keraudio.backbones.BACKBONES`.
         head: between embedding and labels.
-        augmentation: `noise`, `gain`, `shift`, `spec_augment`, each with its layer's options.
+        augmentation: `noise`, `gain`, `delay`, `polarity`, `shift`, `spec_augment`, each with its layer's options.
         training: see `keraudio.training.TrainingSettings`.
         evaluation: how windows vote.
     """

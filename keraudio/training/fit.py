@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keraudio.backend import preferred_jit
-from keraudio.classifier import describe, save
+from keraudio.classifier import describe, layers_of, save
 from keraudio.errors import KeraudioError
 from keraudio.layers import Mixup
 from keraudio.pipeline import Crops, Windows, feed
@@ -56,7 +56,8 @@ def fit(
 ) -> Fitted:
     """Trains a classifier; its best epoch is in `folder/model.keras` from the first epoch on.
 
-    After every epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced
+    Layers that learn a transform add columns of how far it has changed, such as `stft_window_change`. After every
+    epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced
     whole, so a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and
     the place in the data, and gives what the unbroken run would have given.
 
@@ -86,8 +87,13 @@ def fit(
         labels=len(description.labels),
         label_smoothing=settings.label_smoothing,
     )
+    signal_layers = [layer for layer in layers_of(classifier) if type(layer).__module__.startswith("keraudio.layers.")]
+    signal_weights = [weight for layer in signal_layers for weight in layer.weights]
     model.compile(
-        optimizer=build_optimizer(settings, train.steps), loss=loss, metrics=metrics, jit_compile=preferred_jit()
+        optimizer=build_optimizer(settings, train.steps, undecayed=signal_weights),
+        loss=loss,
+        metrics=metrics,
+        jit_compile=preferred_jit(),
     )
     model.optimizer.build(model.trainable_variables)
     fitted = Fitted()
@@ -162,6 +168,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {"epoch": epoch} | {name: float(value) for name, value in sorted((logs or {}).items())}
+        row |= _changes(self.classifier)
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         row["seconds"] = round(time.perf_counter() - self.began, 3)
         if not math.isfinite(row["loss"]):
@@ -196,6 +203,15 @@ def _seed_torch(seed: int, epoch: int) -> None:
     """Makes dropout on torch repeatable: there it draws from torch's own state, which no Keras variable holds."""
     if keras.backend.backend() == "torch":
         keras.utils.set_random_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
+
+
+def _changes(classifier: keras.Model) -> dict[str, float]:
+    """What layers tell of themselves, as columns `LAYER_NAME`: how far a window has come from where it began."""
+    return {
+        f"{layer.name}_{name}": value
+        for layer in layers_of(classifier)
+        for name, value in (layer.changes() if hasattr(layer, "changes") else {}).items()
+    }
 
 
 def _better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:

@@ -1,5 +1,6 @@
 """What a recipe says of training."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -24,7 +25,8 @@ class TrainingSettings(BaseModel):
         crops_per_clip: random crops of each clip in an epoch.
         optimizer: `"adamw"`, `"adam"` or `"sgd"` (Nesterov momentum 0.9).
         learning_rate: its highest value.
-        weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases and normalization.
+        weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases, normalization and the weights of
+            `keraudio.layers`: a window or filter is not simpler for being smaller.
         schedule: `"cosine"` to zero after the warm-up, or `"constant"`.
         warmup_epochs: epochs over which the rate rises from zero.
         label_smoothing: share of each label spread over all, single-label only.
@@ -53,8 +55,16 @@ class TrainingSettings(BaseModel):
     mixup: MixupSettings | None = None
 
 
-def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The optimizer with its schedule, whose length is the run's number of steps."""
+def build_optimizer(
+    settings: TrainingSettings, steps_per_epoch: int, *, undecayed: Sequence[keras.Variable] = ()
+) -> keras.optimizers.Optimizer:
+    """The optimizer with its schedule, whose length is the run's number of steps.
+
+    Args:
+        settings: of the training.
+        steps_per_epoch: batches in an epoch.
+        undecayed: variables that weight decay leaves alone, beside biases and normalization. Defaults to none.
+    """
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     steps = settings.epochs * steps_per_epoch
     rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
@@ -77,5 +87,5 @@ def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.o
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
     if settings.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_list=list(undecayed), var_names=["bias", "gamma", "beta"])
     return optimizer

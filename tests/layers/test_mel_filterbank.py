@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from functools import partial
 
+import keras
 import librosa
 import numpy as np
 import pytest
 from layer_checks import LayerCase, array, distance, every_check
 
 from keraudio.layers import MelFilterbank
-from keraudio.layers.mel_filterbank import hz_to_mel, mel_matrix, mel_to_hz
+from keraudio.layers.mel_filterbank import band_groups, hz_to_mel, mel_matrix, mel_to_hz
 
 pytestmark = pytest.mark.backends
 
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.backends
     LayerCase(
         partial(MelFilterbank, 8000, 5, n_fft=31, htk=True, norm=None), (6, 16, 2), (1, 6), weights=1, positive=True
     ),
+    # Wide enough to be summed in groups.
+    LayerCase(partial(MelFilterbank, 22050, 64), (6, 257), (1, 6), weights=1, positive=True),
+    LayerCase(partial(MelFilterbank, 8000, 7, learnable=True), (6, 33, 2), (6,), weights=1, trainable=1, positive=True),
 )
 def test_the_layer_keeps_the_contract(check: Callable, case: LayerCase, tmp_path) -> None:
     check(case, tmp_path)
@@ -68,6 +72,32 @@ def test_bands_are_sums_of_bins_weighted_by_librosas_filters(channels) -> None:
     expected = np.einsum("btf...,mf->btm...", x.astype("float64"), filters)
     # Sums of 513 float32 products.
     assert distance(MelFilterbank(22050, 64)(x), expected) < 1e-6
+
+
+@pytest.mark.parametrize(("bins", "n_mels", "fmin"), [(257, 64, 0.0), (513, 128, 300.0), (129, 300, 0.0), (33, 8, 0.0)])
+def test_groups_cover_every_weight_once_and_save_most_of_the_product(bins, n_mels, fmin) -> None:
+    matrix = mel_matrix(22050, 2 * (bins - 1), n_mels=n_mels, fmin=fmin, fmax=11025, htk=False, norm=None)
+    covered = np.zeros(matrix.shape, dtype=int)
+    for group in band_groups(matrix):
+        covered[group] += 1
+    assert (covered[matrix > 0] == 1).all()
+    assert covered.max() == 1
+    assert covered.mean() < 0.45 or matrix.size < 2**14
+
+
+def test_learned_filters_stay_at_zero_or_above_and_may_reach_bins_that_they_did_not() -> None:
+    x = np.random.default_rng(0).uniform(0, 1, (4, 5, 33)).astype("float32")
+    layer = MelFilterbank(8000, 6, learnable=True)
+    model = keras.Sequential([keras.Input((5, 33)), layer])
+    before = array(layer.filters.value)
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.train_on_batch(x, np.zeros((4, 5, 6), "float32"))
+    assert (array(layer.filters.value) <= before).all()
+    assert array(layer.filters.value).min() == 0
+    model.train_on_batch(x, np.full((4, 5, 6), 100, "float32"))
+    # The output sees the whole matrix: no group cuts off what was zero at the start.
+    layer.filters.assign(np.ones((33, 6)))
+    np.testing.assert_allclose(array(layer(x))[..., 0], x.sum(axis=2), rtol=1e-5)
 
 
 def test_filters_of_norm_none_peak_at_one_and_those_of_slaney_have_equal_area() -> None:

@@ -49,16 +49,27 @@ def test_the_description_is_the_recipe_s() -> None:
     }
 
 
-def test_a_waveform_passes_noise_gain_and_shift_whatever_their_order_in_the_recipe() -> None:
-    chosen = {"spec_augment": {"time_masks": 3}, "shift": {}, "gain": {"max_db": -2.0}, "noise": {"probability": 0.3}}
+def test_a_waveform_passes_its_augmentations_in_one_order_whatever_theirs_in_the_recipe() -> None:
+    chosen = {
+        "spec_augment": {"time_masks": 3},
+        "shift": {},
+        "polarity": {},
+        "delay": {"probability": 0.2},
+        "gain": {"max_db": -2.0},
+        "noise": {"probability": 0.3},
+    }
     model = build_classifier(recipe(augmentation=chosen), ("x", "y"), multi_label=False)
     assert [type(layer).__name__ for layer in model.waveform_augmentation] == [
         "RandomNoise",
         "RandomGain",
+        "RandomDelay",
+        "RandomPolarity",
         "RandomShift",
     ]
-    noise, gain, _ = model.waveform_augmentation
+    noise, gain, delay, polarity, _ = model.waveform_augmentation
     assert (noise.probability, gain.max_db, gain.min_db) == (0.3, -2.0, -20.0)
+    # Seconds are counted at the recipe's own sample rate.
+    assert (delay.probability, delay.sample_rate, polarity.probability) == (0.2, 4000, 0.5)
     assert [layer.time_masks for layer in model.feature_augmentation] == [3]
 
 
@@ -82,6 +93,7 @@ def test_mixed_precision_stays_within_the_classifier() -> None:
         {"backbone": {"name": "residual_cnn", "stem_strides": [0, 0]}},
         {"augmentation": {"gain": {"min_db": 3.0, "max_db": 0.0}}},
         {"augmentation": {"noise": {"probability": 2}}},
+        {"augmentation": {"delay": {"min_delay": 1.0}}},
     ],
     ids=str,
 )

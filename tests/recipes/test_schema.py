@@ -52,6 +52,7 @@ def test_a_part_without_its_name_says_which() -> None:
         ({"backbone": {"name": "residual_cnn", "filter": [8]}}, "backbone.filter", "filters"),
         ({"augmentation": {"gain": {"max_dB": 3.0}}}, "augmentation.gain.max_dB", "max_db"),
         ({"augmentation": {"noise": {"probabilty": 0.5}}}, "augmentation.noise.probabilty", "probability"),
+        ({"augmentation": {"delay": {"mix_": 0.5}}}, "augmentation.delay.mix_", "mix"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_valid_one(data: dict[str, Any], key: str, nearest: str) -> None:
@@ -77,8 +78,8 @@ def test_an_unknown_part_is_named_with_the_nearest(data: dict[str, Any], key: st
 def test_what_other_sections_decide_is_no_option_of_a_part(taken: str) -> None:
     with pytest.raises(RecipeError, match=f"unknown key `front_end.{taken}`"):
         check(changed(front_end={"name": "log_mel", taken: 1}))
-    with pytest.raises(RecipeError, match=f"unknown key `augmentation.gain.{taken}`"):
-        check(changed(augmentation={"gain": {taken: 1}}))
+    with pytest.raises(RecipeError, match=f"unknown key `augmentation.delay.{taken}`"):
+        check(changed(augmentation={"delay": {taken: 1}}))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +123,9 @@ def test_every_option_of_a_builder_can_be_set(builder: Any) -> None:
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_options_of_an_augmentation_include_those_of_its_base_and_nothing_of_keras(name: str) -> None:
     options = builder_options(AUGMENTATIONS[name])
-    assert options["probability"] == 1.0
+    assert options["probability"] == (0.5 if name == "polarity" else 1.0)
     assert not {"seed", "name", "dtype", "trainable", "kwargs", "activity_regularizer", "autocast"} & set(options)
-    AUGMENTATIONS[name](**options)
+    AUGMENTATIONS[name](**options, **({"sample_rate": 8000} if name == "delay" else {}))
 
 
 def test_seconds_become_samples() -> None:
