@@ -21,8 +21,8 @@ def sincnet(
     """A front end of learned band-passes, their largest magnitudes, normalized over the bands of each frame.
 
     SincNet pools by 3 samples and goes on with convolutions over time (`hop_length=3`); here the largest magnitude of
-    10 ms is taken, so that a backbone may follow that takes spectrograms, as in LEAF's comparison with SincNet
-    (Zeghidour et al. 2021, section 4), where it is of 25 ms every 10. SincNet normalizes over the fixed length of its
+    10 ms is taken, so that a backbone may follow that takes spectrograms, as in the code of LEAF's comparison
+    (Zeghidour et al. 2021), where it is of 25 ms every 10. SincNet normalizes over the fixed length of its
     input, which is unknown here: as there, each frame is normalized over its bands. Pooling and normalization are
     computed in float32; the result follows the dtype policy.
 

@@ -1,4 +1,4 @@
-"""Frame-level learned front end: one strided convolution (Kim et al. 2019, SampleCNN's comparison, section 2.1)."""
+"""Frame-level learned front end: one strided convolution (Kim et al. 2019, SampleCNN, section 3.2)."""
 
 import keras
 

@@ -110,7 +110,7 @@ class AdaptiveSTFT(STFT):
                 self.imag_kernels = self._add("kernels", "imag_kernels", shape, lambda: self._repeated(sines))
         elif self.kernels == "low_rank":
             spread = keras.initializers.RandomNormal(stddev=self.n_fft**-0.5)
-            self.change_from = self._add("kernels", "change_from", (self.n_fft, self.rank), spread)
+            self.change_from = self._add("kernels", "change_from", (self.rank, self.n_fft), spread)
             self.change_to = self._add("kernels", "change_to", (self.rank, self.n_fft), "zeros")
 
     def _add(self, switch: str, name: str, shape: tuple[int, ...], initializer) -> keras.Variable:
@@ -201,9 +201,9 @@ class AdaptiveSTFT(STFT):
             window = self._frame_window_of(index)
             windowed = frames * window
             if self.kernels == "low_rank":
-                # (f w) A B, with the window on the small matrix: that saves passes over the frames both ways.
-                change_from = self.change_from[index] * ops.expand_dims(window, -1)
-                windowed = windowed + ops.matmul(ops.matmul(frames, change_from), self.change_to[index])
+                # (f w) A B, with the window on the small matrix, which saves passes over the frames.
+                reduced = _row_products(frames, self.change_from[index] * window)
+                windowed = windowed + ops.matmul(reduced, self.change_to[index])
             results.append(self.spectrum(windowed))
         return self._side_by_side(results)
 
@@ -247,7 +247,7 @@ class AdaptiveSTFT(STFT):
             names = ("real_kernels", "imag_kernels")[: 1 if self.mode == "real" else 2]
             changes = [_array(getattr(self, name)) - start for name, start in zip(names, kernels, strict=False)]
         else:
-            change = _array(self.change_from) @ _array(self.change_to)
+            change = _array(self.change_from).transpose(0, 2, 1) @ _array(self.change_to)
             changes = [change @ kernel for kernel in kernels[: 1 if self.mode == "real" else 2]]
         return np.sqrt(sum(np.sum(change**2, axis=(1, 2)) for change in changes))
 
@@ -275,6 +275,14 @@ class AdaptiveSTFT(STFT):
             "mode": self.mode,
             "kernels_learned": self.kernels_learned,
         }
+
+
+def _row_products(frames, rows):
+    """Products `(..., frames, rank)` of frames `(..., frames, n_fft)` with the rows of `(rank, n_fft)`."""
+    # The same by two ways, as the gradient of either is a slow product on the other's backend.
+    if keras.backend.backend() == "torch":
+        return ops.matmul(frames, ops.transpose(rows))
+    return ops.einsum("...tn,rn->...tr", frames, rows)
 
 
 def _array(weight: keras.Variable) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Complex Gabor filters of learned frequency and width (Zeghidour et al. 2021, LEAF, section 3.1)."""
+"""Complex Gabor filters of learned frequency and width (Zeghidour et al. 2021, LEAF)."""
 
 import math
 from functools import partial
@@ -83,7 +83,7 @@ class GaborFilterbank(keras.layers.Layer):
     def build(self, input_shape):
         centers, widths = mel_gabors(self.sample_rate, self.filters, fmin=self.fmin, fmax=self.fmax)
         self.centers = self._parameter("centers", centers, 0.0, math.pi)
-        # LEAF, section 3.1: responses between 1 / kernel_size and 1/4 of the sample rate at half maximum.
+        # As in LEAF: responses between 1 / kernel_size and 1/4 of the sample rate at half maximum.
         least, most = 4 * _HALF_WIDTH / math.pi, self.kernel_size * _HALF_WIDTH / math.pi
         self.widths = self._parameter("widths", widths, least, most)
 

@@ -1,4 +1,4 @@
-"""Gaussian low-pass pooling with a learned width a channel (Zeghidour et al. 2021, LEAF, section 3.2)."""
+"""Gaussian low-pass pooling with a learned width a channel (Zeghidour et al. 2021, LEAF)."""
 
 from functools import partial
 

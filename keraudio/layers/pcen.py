@@ -32,7 +32,7 @@ class PCEN(keras.layers.Layer):
 
     Args:
         smoothing: float, 0 < `smoothing` <= 1, share of the present frame in `past`; `smoothing_of_seconds` gives
-            librosa's. Defaults to 0.025 (Wang et al., section 2).
+            librosa's. Defaults to 0.025 (Wang et al.).
         gain: float, 0 to 1, how far the past divides the level out. Defaults to 0.98.
         bias: float > 0, in the unit of the divided energy; larger values compress less. Defaults to 2.
         power: float, 0 < `power` <= 1, exponent of the compression. Defaults to 0.5.
@@ -180,8 +180,8 @@ def smooth(x, smoothing, before):
 def _decaying_sum(x, rate, blocks: tuple[int, ...]):
     """Sum of all frames up to each, each weighted by `exp(rate * lag)`.
 
-    In blocks: products of matrices whose entries only decay, hence stable, and 2 of them where a scan takes a step a
-    frame (torch: 60 times slower over 1300 frames, with gradients).
+    In blocks: a few products with matrices whose entries only decay, hence stable. A scan takes a step a frame, which
+    torch runs one by one: 10 times as long over 1,300 frames of 128 bins with their own rates, with gradients.
     """
     frames = ops.shape(x)[1]
     if not blocks or (isinstance(frames, int) and frames <= blocks[0]):

@@ -1,4 +1,4 @@
-"""Band-pass filters of learned cut-off frequencies (Ravanelli and Bengio 2018, SincNet, section 2)."""
+"""Band-pass filters of learned cut-off frequencies (Ravanelli and Bengio 2018, SincNet)."""
 
 import math
 from functools import partial

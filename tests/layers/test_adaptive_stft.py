@@ -40,7 +40,7 @@ def by_hand(layer: AdaptiveSTFT, x: np.ndarray, index: int = 0) -> tuple[np.ndar
     if layer.kernels == "free":
         kernels = [array(weight.value)[index].astype("float64") for weight in (layer.real_kernels, layer.imag_kernels)]
     elif layer.kernels == "low_rank":
-        change = array(layer.change_from.value)[index].astype("float64") @ array(layer.change_to.value)[index]
+        change = array(layer.change_from.value)[index].T.astype("float64") @ array(layer.change_to.value)[index]
         kernels = [(np.eye(n_fft) + change) @ kernel for kernel in kernels]
     window = np.zeros(n_fft)
     left = (n_fft - layer.win_length) // 2
@@ -234,7 +234,7 @@ def test_a_low_rank_change_is_measured_as_the_free_kernels_that_equal_it() -> No
     x = sound()
     low = stirred(AdaptiveSTFT(32, 16, kernels="low_rank", rank=3), x)
     phase = 2 * np.pi * np.outer(np.arange(32), np.arange(17)) / 32
-    change = array(low.change_from.value)[0] @ array(low.change_to.value)[0]
+    change = array(low.change_from.value)[0].T @ array(low.change_to.value)[0]
     free = AdaptiveSTFT(32, 16)
     free.build(x.shape)
     kernels = (np.eye(32) + change) @ np.cos(phase), (np.eye(32) + change) @ -np.sin(phase)

@@ -4,10 +4,13 @@ from functools import partial
 import librosa
 import numpy as np
 import pytest
-from layer_checks import LayerCase, array, distance, every_check, gradient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from layer_checks import LayerCase, array, compiled, distance, every_check, gradient, run
 from scipy.signal import chirp
 
-from keraudio.layers import STFT
+from keraudio.layers import STFT, kernel_path
 
 pytestmark = pytest.mark.backends
 
@@ -65,7 +68,8 @@ def test_it_equals_librosa_in_float64(n_fft, hop_length, win_length, center, pad
 
 
 @pytest.mark.parametrize(
-    ("window", "scipys"), [("hamming", "hamming"), ("blackman", "blackman"), ("rectangular", "boxcar")]
+    ("window", "scipys"),
+    [("hamming", "hamming"), ("blackman", "blackman"), ("flattop", "flattop"), ("rectangular", "boxcar")],
 )
 def test_every_window_equals_librosa(window, scipys) -> None:
     x = sound(1000)
@@ -118,6 +122,37 @@ def test_energy_is_that_of_the_windowed_frames() -> None:
     assert energy == pytest.approx(np.sum(frame**2), rel=1e-5)
 
 
+SIGNALS = hnp.arrays("float32", (1, 60), elements=st.floats(-1, 1, width=32))
+
+
+@pytest.mark.parametrize("options", [{}, {"center": False, "win_length": 11, "window": "hamming"}], ids=str)
+def test_any_two_signals_add_up_and_a_delay_of_a_hop_is_a_frame(options) -> None:
+    transform = compiled(STFT(16, 5, power=None, **options))
+
+    @settings(max_examples=15, deadline=None)
+    @given(one=SIGNALS, two=SIGNALS, share=st.floats(-2, 2, width=32))
+    def holds(one, two, share) -> None:
+        first, second = array(transform(one)), array(transform(two))
+        # Sums of 16 products of float32 numbers up to 3.
+        np.testing.assert_allclose(array(transform(one + np.float32(share) * two)), first + share * second, atol=2e-5)
+        later = np.concatenate([np.zeros((1, 5), "float32"), one[:, :-5]], axis=1)
+        # The last frames see the end, which the delay has moved out.
+        np.testing.assert_allclose(array(transform(later))[:, 2:-2], first[:, 1:-3], atol=1e-6)
+
+    holds()
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, None])
+@pytest.mark.parametrize(("n_fft", "win_length"), [(512, 400), (401, 401)])
+def test_matrix_products_give_what_the_fft_gives(n_fft, win_length, power) -> None:
+    x = sound()[None]
+    layer = STFT(n_fft, 128, win_length=win_length, power=power)
+    expected = array(run(layer, x))
+    with kernel_path():
+        # Sums of n_fft float32 products, where an FFT adds log2(n_fft) times.
+        assert distance(run(layer, x), expected) < 1e-4
+
+
 @pytest.mark.parametrize("samples", [1, 2, 3, 9])
 def test_reflection_of_a_clip_shorter_than_the_padding_goes_back_and_forth_as_in_numpy(samples) -> None:
     x = sound(samples)
@@ -166,7 +201,8 @@ def test_the_gradient_is_the_slope(power) -> None:
         ({"win_length": 0}, "`win_length` must be between"),
         (
             {"window": "kaiser"},
-            "`window` must be one of hann, hamming, blackman, rectangular. Received: window='kaiser'",
+            "`window` must be one of hann, hamming, blackman, nuttall, blackmanharris, flattop, rectangular. Received: "
+            "window='kaiser'",
         ),
         ({"pad_mode": "edge"}, "`pad_mode` must be 'constant' or 'reflect'. Received: pad_mode='edge'"),
         ({"power": 0}, "`power` must be positive or None. Received: power=0"),
