@@ -2,7 +2,7 @@
 
 import keras
 
-from keraudio.layers import STFT, Decibels, LogCompression, MelFilterbank
+from keraudio.layers import Decibels, LogCompression, MelSpectrogram
 
 
 def log_mel(
@@ -63,7 +63,8 @@ def log_mel(
     if compression not in ("decibels", "log"):
         raise ValueError(f"`compression` must be 'decibels' or 'log'. Received: compression={compression!r}")
     waveform = keras.Input((samples,), name="waveform")
-    spectrogram = STFT(
+    mel = MelSpectrogram(
+        sample_rate,
         n_fft,
         hop_length,
         win_length=win_length,
@@ -71,11 +72,14 @@ def log_mel(
         center=center,
         pad_mode=pad_mode,
         power=power,
-        name="stft",
+        n_mels=n_mels,
+        fmin=fmin,
+        fmax=fmax,
+        htk=htk,
+        norm=norm,
+        learnable=learnable,
+        name="mel",
     )(waveform)
-    mel = MelFilterbank(
-        sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, learnable=learnable, name="mel"
-    )(spectrogram)
     if compression == "decibels":
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:

@@ -2,7 +2,7 @@
 
 import keras
 
-from keraudio.layers import MFCC, STFT, Decibels, Delta, MelFilterbank
+from keraudio.layers import MFCC, Decibels, Delta, MelSpectrogram
 
 
 def mfcc(
@@ -73,7 +73,8 @@ def mfcc(
     if deltas not in (0, 1, 2):
         raise ValueError(f"`deltas` must be 0, 1 or 2. Received: deltas={deltas}")
     waveform = keras.Input((samples,), name="waveform")
-    spectrogram = STFT(
+    mel = MelSpectrogram(
+        sample_rate,
         n_fft,
         hop_length,
         win_length=win_length,
@@ -81,11 +82,13 @@ def mfcc(
         center=center,
         pad_mode=pad_mode,
         power=power,
-        name="stft",
+        n_mels=n_mels,
+        fmin=fmin,
+        fmax=fmax,
+        htk=htk,
+        norm=mel_norm,
+        name="mel",
     )(waveform)
-    mel = MelFilterbank(sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=mel_norm, n_fft=n_fft, name="mel")(
-        spectrogram
-    )
     decibels = Decibels(power, top_db=top_db, dtype="float32", name="decibels")(mel)
     coefficients = MFCC(
         n_mfcc, dct_type=dct_type, norm=norm, lifter=lifter, dtype="float32" if deltas else None, name="mfcc"

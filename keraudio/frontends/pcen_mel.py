@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keraudio.layers import PCEN, STFT, MelFilterbank
+from keraudio.layers import PCEN, MelSpectrogram
 from keraudio.layers.pcen import smoothing_of_seconds
 
 
@@ -76,7 +76,8 @@ def pcen_mel(
         if value <= 0:
             raise ValueError(f"`{argument}` must be positive. Received: {argument}={value}")
     waveform = keras.Input((samples,), name="waveform")
-    spectrogram = STFT(
+    mel = MelSpectrogram(
+        sample_rate,
         n_fft,
         hop_length,
         win_length=win_length,
@@ -84,11 +85,13 @@ def pcen_mel(
         center=center,
         pad_mode=pad_mode,
         power=power,
-        name="stft",
+        n_mels=n_mels,
+        fmin=fmin,
+        fmax=fmax,
+        htk=htk,
+        norm=norm,
+        name="mel",
     )(waveform)
-    mel = MelFilterbank(sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, name="mel")(
-        spectrogram
-    )
     if scale != 1:
         mel = keras.layers.Rescaling(scale, dtype="float32", name="scale")(mel)
     features = PCEN(

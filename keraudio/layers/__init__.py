@@ -19,6 +19,7 @@ from keraudio.layers.kernel_path import kernel_path
 from keraudio.layers.label_probabilities import LabelProbabilities
 from keraudio.layers.log_compression import LogCompression
 from keraudio.layers.mel_filterbank import MelFilterbank
+from keraudio.layers.mel_spectrogram import MelSpectrogram
 from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
 from keraudio.layers.pcen import PCEN
@@ -49,6 +50,7 @@ __all__ = [
     "LabelProbabilities",
     "LogCompression",
     "MelFilterbank",
+    "MelSpectrogram",
     "Mixup",
     "RandomCrop",
     "RandomDelay",

@@ -63,7 +63,7 @@ class Decibels(keras.layers.Layer):
         # The floor is taken in the input's own unit: squaring a magnitude first would underflow float32.
         x = ops.maximum(x, self.amin ** (self.power / 2))
         axes = tuple(range(1, len(x.shape)))
-        levels = (20.0 / self.power) * ops.log(x) / math.log(10.0)
+        levels = ops.log(x) * (20.0 / (self.power * math.log(10.0)))
         peak = ops.max(levels, axis=axes, keepdims=True)
         if self.ref == "max":
             levels, peak = levels - peak, ops.zeros_like(peak)

@@ -15,6 +15,8 @@ from keraudio.layers.kernel_path import kernels_only
 
 # Above this many hops in a frame the slices cost more than one gather.
 _MOST_SLICES = 16
+# More make graphs that take long to compile; torch has none.
+_MOST_BLOCKS = 32
 
 
 def frame_count(samples: Any, n_fft: int, hop_length: int, *, center: bool = False) -> Any:
@@ -74,6 +76,9 @@ def frame_signal(x, n_fft: int, hop_length: int, frames: Any = None):
     if hops == 1:
         return blocks[..., :n_fft]
     slices = [blocks[..., i : i + frames, :] for i in range(hops)]
+    if n_fft % hop_length == 0:
+        # XLA copies whole rows here; along the last axis it would choose for every sample.
+        return ops.reshape(ops.stack(slices, axis=-2), (*leading, frames, n_fft))
     slices[-1] = slices[-1][..., : n_fft - (hops - 1) * hop_length]
     return ops.concatenate(slices, axis=-1)
 
@@ -97,28 +102,35 @@ def map_frames(
     Returns:
         `(batch, frames, bins[, ...])`.
     """
-    if center:
+    # Zeros are added block by block, as a padded copy of a long signal would be its own size again.
+    late = n_fft // 2 if center and pad_mode == "constant" and x.shape[-1] is not None and not kernels_only() else 0
+    if center and not late:
         x = pad_signal(x, n_fft // 2, pad_mode)
-    frames = frame_count(sample_count(x), n_fft, hop_length)
-    block = max(1, _block_samples() // n_fft)
-    if kernels_only() or (isinstance(frames, int) and frames <= block):
+    samples = sample_count(x)
+    frames = frame_count(samples + 2 * late, n_fft, hop_length)
+    if kernels_only():
         return function(frame_signal(x, n_fft, hop_length))
-    blocks = (frames + block - 1) // block
+    block = max(1, _block_samples() // n_fft)
     if isinstance(frames, int):
-        # Blocks of one size, so that at most `blocks - 1` frames are computed in vain.
+        # Blocks of one size; in a plain loop they need no copy of the signal, and may run side by side.
+        blocks = -(-frames // block)
+        if keras.backend.backend() != "torch":
+            blocks = min(_MOST_BLOCKS, blocks)
         block = -(-frames // blocks)
-    span = (block - 1) * hop_length + n_fft
-    if keras.backend.backend() == "torch":
-        # A plain loop: Keras' own loop there scans one step at a time, and stacks.
         results = []
         for first in range(0, frames, block):
-            stretch = x[:, first * hop_length : first * hop_length + span]
-            results.append(function(frame_signal(stretch, n_fft, hop_length, min(block, frames - first))))
-        del x, stretch
-        return ops.concatenate(results, axis=1)
+            count = min(block, frames - first)
+            begin = first * hop_length - late
+            end = begin + (count - 1) * hop_length + n_fft
+            stretch = x[:, max(0, begin) : max(0, min(end, samples))]
+            if begin < 0:
+                stretch = ops.pad(stretch, [[0, 0], [min(-begin, end - begin), 0]])
+            results.append(function(frame_signal(stretch, n_fft, hop_length, count)))
+        return results[0] if len(results) == 1 else ops.concatenate(results, axis=1)
+    blocks = (frames + block - 1) // block
+    span = (block - 1) * hop_length + n_fft
     batch = ops.shape(x)[0]
     stretches = ops.reshape(frame_signal(x, span, block * hop_length, blocks), (-1, span))
-    del x
     result = ops.map(lambda stretch: function(frame_signal(stretch, n_fft, hop_length, block)), stretches)
     result = ops.reshape(result, (batch, blocks * block, *result.shape[2:]))
     return result[:, :frames]
@@ -126,11 +138,11 @@ def map_frames(
 
 @functools.cache
 def _block_samples() -> int:
-    """Most samples of an example's frames that are handled at once.
+    """Samples of an example's frames that are handled at once, unless that makes too many blocks.
 
     On a CPU every intermediate is written to memory: what stays in the cache takes half the time, on each backend.
     """
-    return 2**18 if all("cpu" in device for device in devices()) else 2**23
+    return 2**17 if all("cpu" in device for device in devices()) else 2**23
 
 
 def frame_products(x, kernels: list, hop_length: int) -> list:

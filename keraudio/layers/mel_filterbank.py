@@ -94,12 +94,15 @@ class MelFilterbank(keras.layers.Layer):
         )
         self._groups = [(slice(None), slice(None))] if self.learnable else band_groups(matrix)
 
+    def bands(self, spectrum):
+        """Bands `(..., n_mels)` of a spectrum `(..., bins)`."""
+        filters = ops.convert_to_tensor(self.filters)
+        bands = [ops.matmul(spectrum[..., bins], filters[bins, mels]) for bins, mels in self._groups]
+        return bands[0] if len(bands) == 1 else ops.concatenate(bands, axis=-1)
+
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
-        filters = ops.convert_to_tensor(self.filters)
-        product = "btf,fm->btm" if len(x.shape) == 3 else "btfc,fm->btmc"
-        bands = [ops.einsum(product, x[:, :, bins], filters[bins, mels]) for bins, mels in self._groups]
-        return bands[0] if len(bands) == 1 else ops.concatenate(bands, axis=2)
+        return self.bands(x) if len(x.shape) == 3 else ops.moveaxis(self.bands(ops.moveaxis(x, 2, 3)), 3, 2)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.n_mels, *input_shape[3:])
