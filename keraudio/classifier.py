@@ -101,9 +101,8 @@ class AudioClassifier(keras.Model):
         """Writes the model for another runtime, as `keras.Model.export` does.
 
         For `"onnx"` and `"litert"`, which have no FFT that all converters reach, transforms become matrix products
-        (`keraudio.layers.kernel_path`), and the input has the length of the model's window. Exporting to ONNX needs
-        `pip install 'keraudio[onnx]'` and TensorFlow or PyTorch as the backend; on PyTorch the file takes one window at
-        a time.
+        (`keraudio.layers.kernel_path`), and the file takes one window at a time. Exporting to ONNX needs
+        `pip install 'keraudio[onnx]'` and TensorFlow or PyTorch as the backend.
 
         Args:
             filepath: the file or folder to write.
@@ -113,9 +112,8 @@ class AudioClassifier(keras.Model):
         if format not in ("onnx", "litert"):
             super().export(filepath, format=format, **kwargs)
             return
-        # Keras traces an unknown batch on torch by a way that loses the shapes.
-        batch = 1 if keras.backend.backend() == "torch" else None
-        window = keras.layers.InputSpec(dtype="float32", shape=(batch, self.description.window), name="waveform")
+        # Of an unknown batch, neither tf2onnx nor torch's tracer keeps all shapes.
+        window = keras.layers.InputSpec(dtype="float32", shape=(1, self.description.window), name="waveform")
         kwargs.setdefault("input_signature", [window])
         with kernel_path():
             super().export(filepath, format=format, **kwargs)

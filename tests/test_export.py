@@ -9,7 +9,7 @@ from tones import run_python
 
 from keraudio.backbones import residual_cnn
 from keraudio.classifier import AudioClassifier
-from keraudio.frontends import FRONT_ENDS, adaptive_stft, mfcc
+from keraudio.frontends import FRONT_ENDS, adaptive_stft, cqt, leaf, mfcc
 from keraudio.layers import kernel_path
 
 # Of probabilities in [0, 1]: sums of n_fft float32 products in another order than the FFT's.
@@ -52,8 +52,10 @@ def test_a_classifier_gives_the_same_probabilities_in_onnx(tmp_path, backend) ->
         lambda: learned(adaptive_stft(4000, n_fft=64, hop_length=32, n_mels=6, transforms=2)),
         lambda: learned(adaptive_stft(4000, n_fft=64, hop_length=32, n_mels=6, kernels="low_rank", rank=2)),
         lambda: mfcc(4000, n_fft=64, hop_length=32, n_mels=12, n_mfcc=6),
+        lambda: learned(leaf(4000, filters=5, kernel_size=33)),
+        lambda: cqt(4000, hop_length=64, n_bins=24),
     ],
-    ids=["free", "low_rank", "mfcc"],
+    ids=["free", "low_rank", "mfcc", "leaf", "cqt"],
 )
 def test_other_front_ends_do_so_too(build, tmp_path, backend) -> None:
     front_end = build()

@@ -23,6 +23,7 @@ from keraudio.layers.mel_spectrogram import MelSpectrogram
 from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
 from keraudio.layers.pcen import PCEN
+from keraudio.layers.phase import Phase
 from keraudio.layers.random_crop import RandomCrop
 from keraudio.layers.random_delay import RandomDelay
 from keraudio.layers.random_gain import RandomGain
@@ -52,6 +53,7 @@ __all__ = [
     "MelFilterbank",
     "MelSpectrogram",
     "Mixup",
+    "Phase",
     "RandomCrop",
     "RandomDelay",
     "RandomGain",

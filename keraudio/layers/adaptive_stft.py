@@ -219,6 +219,7 @@ class AdaptiveSTFT(STFT):
     def spectrum(self, frames):
         if self.mode == "magnitude":
             return super().spectrum(frames)
+        assert self.power is not None, "refused when the layer was made"
         if kernels_only():
             real = ops.matmul(frames, dft_kernels(self.n_fft)[0])
         else:

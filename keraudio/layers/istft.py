@@ -85,8 +85,8 @@ class ISTFT(keras.layers.Layer):
         n_fft, win_length, hop_length = self._sizes(x.shape)
         multichannel = len(x.shape) == 5
         if multichannel:
-            batch, frames, bins, channels = (*ops.shape(x)[:3], x.shape[3])
-            x = ops.reshape(ops.moveaxis(x, 3, 1), (-1, frames, bins, 2))
+            batch, frames, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[3]
+            x = ops.reshape(ops.moveaxis(x, 3, 1), (-1, frames, x.shape[2], 2))
         real, imag = x[..., 0], x[..., 1]
         if kernels_only():
             of_real, of_imag = inverse_dft_kernels(n_fft)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from keras import ops
+
 _KERNELS_ONLY = ContextVar("kernels_only", default=False)
 
 
@@ -30,3 +32,13 @@ def kernel_path() -> Iterator[None]:
 def kernels_only() -> bool:
     """Whether `kernel_path` is open."""
     return _KERNELS_ONLY.get()
+
+
+def log1p(x):
+    """`log(1 + x)`, exact near zero but on the kernel path, as ONNX has no `log1p`."""
+    return ops.log(1.0 + x) if kernels_only() else ops.log1p(x)
+
+
+def expm1(x):
+    """`exp(x) - 1`, exact near zero but on the kernel path, as ONNX has no `expm1`."""
+    return ops.exp(x) - 1.0 if kernels_only() else ops.expm1(x)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keraudio.layers.kernel_path import kernels_only
+from keraudio.layers.kernel_path import log1p
 
 
 @keras.saving.register_keras_serializable(package="keraudio")
@@ -43,9 +43,7 @@ class LogCompression(keras.layers.Layer):
         self.base = base
 
     def call(self, inputs):
-        x = self.scale * ops.cast(inputs, "float32")
-        # ONNX has no log1p.
-        x = ops.log(1.0 + x) if kernels_only() else ops.log1p(x)
+        x = log1p(self.scale * ops.cast(inputs, "float32"))
         if self.base is not None:
             x = x / math.log(self.base)
         return ops.cast(x, self.compute_dtype)

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraudio.layers.kernel_path import expm1, log1p
+
 _PARAMETERS = ("gain", "bias", "power", "smoothing")
 # Frames are smoothed in blocks by one product with a triangular matrix, and the blocks' ends likewise once more.
 _BLOCKS = (64, 64)
@@ -130,7 +132,7 @@ class PCEN(keras.layers.Layer):
         # By logarithms, as in librosa: float32 holds neither the sum of a faint energy and the bias nor its root.
         divided = x * ops.exp(-_tensor(self.gains) * ops.log(self.eps + past))
         bias, power = _tensor(self.biases), 1.0 / _tensor(self.roots)
-        x = ops.power(bias, power) * ops.expm1(power * ops.log1p(divided / bias))
+        x = ops.power(bias, power) * expm1(power * log1p(divided / bias))
         if multichannel:
             x = ops.transpose(ops.reshape(x, (-1, channels, frames, bins)), (0, 2, 3, 1))
         return ops.cast(x, self.compute_dtype)
@@ -172,7 +174,7 @@ def smooth(x, smoothing, before):
     if isinstance(smoothing, int | float):
         rate = _tensor(math.log1p(-smoothing) if smoothing < 1 else _NEVER)
     else:
-        rate = ops.log1p(-_tensor(smoothing))
+        rate = log1p(-_tensor(smoothing))
     smoothing = _tensor(smoothing)
     return _decaying_sum(ops.concatenate([before, smoothing * x], axis=1), rate, _BLOCKS)[:, 1 : frames + 1]
 
