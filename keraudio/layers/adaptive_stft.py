@@ -126,8 +126,9 @@ class AdaptiveSTFT(STFT):
             dtype="float32",
             autocast=False,
             initializer=make,
-            trainable=self._switches[switch],
         )
+        # Made trainable and switched after: TensorFlow's tapes never watch a variable that was made without.
+        weight.trainable = self._switches[switch] and self.trainable
         self._switched[switch].append(weight)
         return weight
 
