@@ -1,6 +1,6 @@
 """Cutting a signal into overlapping frames, in blocks where it is long, and adding frames up again.
 
-Reshapes and slices do it, which every backend compiles well.
+Reshapes and slices do it, which XLA and TensorFlow compile well; torch needs no copy at all.
 """
 
 import functools
@@ -15,7 +15,7 @@ from keraudio.layers.kernel_path import kernels_only
 
 # Above this many hops in a frame the slices cost more than one gather.
 _MOST_SLICES = 16
-# More make graphs that take long to compile; torch has none.
+# Graphs of more take long to compile, and hold what all of them leave at once: then a loop. torch has no graph.
 _MOST_BLOCKS = 32
 
 
@@ -62,12 +62,15 @@ def frame_signal(x, n_fft: int, hop_length: int, frames: Any = None):
     if frames is None:
         frames = frame_count(samples, n_fft, hop_length)
     hops = -(-n_fft // hop_length)
-    needed = (frames + hops - 1) * hop_length
+    views = keras.backend.backend() == "torch" and not kernels_only()
+    needed = (frames - 1) * hop_length + n_fft if views else (frames + hops - 1) * hop_length
     known = isinstance(samples, int) and isinstance(needed, int)
     extra = max(0, needed - samples) if known else ops.maximum(0, needed - samples)
     if not known or extra:
         x = ops.pad(x, [[0, 0]] * (len(x.shape) - 1) + [[0, extra]])
     x = x[..., :needed]
+    if views:
+        return ops.convert_to_tensor(x).unfold(-1, n_fft, hop_length)
     if hops > _MOST_SLICES:
         starts = ops.arange(0, frames, dtype="int32")[:, None] * hop_length
         return ops.take(x, starts + ops.arange(n_fft, dtype="int32")[None, :], axis=-1)
@@ -102,38 +105,60 @@ def map_frames(
     Returns:
         `(batch, frames, bins[, ...])`.
     """
+    if kernels_only():
+        return function(frame_signal(pad_signal(x, n_fft // 2, pad_mode) if center else x, n_fft, hop_length))
     # Zeros are added block by block, as a padded copy of a long signal would be its own size again.
-    late = n_fft // 2 if center and pad_mode == "constant" and x.shape[-1] is not None and not kernels_only() else 0
+    late = n_fft // 2 if center and pad_mode == "constant" else 0
     if center and not late:
         x = pad_signal(x, n_fft // 2, pad_mode)
     samples = sample_count(x)
     frames = frame_count(samples + 2 * late, n_fft, hop_length)
-    if kernels_only():
-        return function(frame_signal(x, n_fft, hop_length))
     block = max(1, _block_samples() // n_fft)
+    if not isinstance(frames, int) or (keras.backend.backend() != "torch" and frames > _MOST_BLOCKS * block):
+        return _loop_over_blocks(function, x, n_fft, hop_length, late, frames, block)
+    results = []
+    for first in range(0, frames, block):
+        count = min(block, frames - first)
+        begin = first * hop_length - late
+        end = begin + (count - 1) * hop_length + n_fft
+        stretch = x[:, max(0, begin) : max(0, min(end, samples))]
+        if begin < 0:
+            stretch = ops.pad(stretch, [[0, 0], [min(-begin, end - begin), 0]])
+        results.append(function(frame_signal(stretch, n_fft, hop_length, count)))
+    return results[0] if len(results) == 1 else ops.concatenate(results, axis=1)
+
+
+def _loop_over_blocks(function, x, n_fft: int, hop_length: int, late: int, frames: Any, block: int):
+    """`map_frames` as a loop, whose graph has one size for any length; the first frame begins `late` samples early."""
     if isinstance(frames, int):
-        # Blocks of one size; in a plain loop they need no copy of the signal, and may run side by side.
-        blocks = -(-frames // block)
-        if keras.backend.backend() != "torch":
-            blocks = min(_MOST_BLOCKS, blocks)
-        block = -(-frames // blocks)
-        results = []
-        for first in range(0, frames, block):
-            count = min(block, frames - first)
-            begin = first * hop_length - late
-            end = begin + (count - 1) * hop_length + n_fft
-            stretch = x[:, max(0, begin) : max(0, min(end, samples))]
-            if begin < 0:
-                stretch = ops.pad(stretch, [[0, 0], [min(-begin, end - begin), 0]])
-            results.append(function(frame_signal(stretch, n_fft, hop_length, count)))
-        return results[0] if len(results) == 1 else ops.concatenate(results, axis=1)
-    blocks = (frames + block - 1) // block
+        # Blocks that come out even leave nothing that would have to be cut off, which takes a copy of all.
+        block = next((even for even in range(block, block // 2, -1) if frames % even == 0), block)
     span = (block - 1) * hop_length + n_fft
-    batch = ops.shape(x)[0]
-    stretches = ops.reshape(frame_signal(x, span, block * hop_length, blocks), (-1, span))
-    result = ops.map(lambda stretch: function(frame_signal(stretch, n_fft, hop_length, block)), stretches)
-    result = ops.reshape(result, (batch, blocks * block, *result.shape[2:]))
-    return result[:, :frames]
+    batch, samples = ops.shape(x)[0], sample_count(x)
+    if not isinstance(samples, int) or samples < span:
+        short = max(0, span - samples) if isinstance(samples, int) else ops.maximum(0, span - samples)
+        x = ops.pad(x, [[0, 0], [0, short]])
+        samples = samples + short
+    blocks = (frames + block - 1) // block
+
+    def at(place):
+        begin = place % blocks * (block * hop_length) - late
+        inside = ops.minimum(ops.maximum(begin, 0), samples - span)
+        stretch = ops.slice(x, (place // blocks, inside), (1, span))
+        stretch = ops.cond(begin == inside, lambda: stretch, lambda: _shift(stretch, begin - inside))
+        return function(frame_signal(stretch, n_fft, hop_length, block))[0]
+
+    results = ops.map(at, ops.arange(batch * blocks, dtype="int32"))
+    results = ops.reshape(results, (batch, blocks * block, *results.shape[2:]))
+    return results if isinstance(frames, int) and frames % block == 0 else results[:, :frames]
+
+
+def _shift(x, by: Any):
+    """`x` `(1, samples)` from sample `by` on, of the same length; zeros stand in for what it has not."""
+    samples = x.shape[1]
+    positions = ops.arange(samples, dtype="int32") + by
+    inside = (positions >= 0) & (positions < samples)
+    return ops.where(inside, ops.take(x, ops.clip(positions, 0, samples - 1), axis=1), 0.0)
 
 
 @functools.cache
@@ -145,7 +170,7 @@ def _block_samples() -> int:
     """
     if any("cpu" not in device for device in devices()):
         return 2**23
-    return 2**19 if keras.backend.backend() == "torch" else 2**17
+    return 2**18 if keras.backend.backend() == "torch" else 2**17
 
 
 def frame_products(x, kernels: list, hop_length: int) -> list:

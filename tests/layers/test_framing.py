@@ -62,8 +62,9 @@ def test_blocks_of_frames_give_what_all_at_once_give_and_the_same_gradient(
         return map_frames(lambda frames: frames[..., ::2] ** 2, tensor, n_fft, hop_length, center=center)
 
     whole, slopes = array(run(squares, x)), gradient(squares, x)
-    for frames_a_block in (1, 4, 7):
+    for frames_a_block, most_blocks in ((1, 100), (7, 100), (4, 2)):
         monkeypatch.setattr(framing, "_block_samples", lambda size=frames_a_block * n_fft: size)
+        monkeypatch.setattr(framing, "_MOST_BLOCKS", most_blocks)
         # Vectors of another length are squared by another road, to the last bit.
         np.testing.assert_allclose(array(run(squares, x)), whole, rtol=1e-6)
         # Blocks that share samples add their slopes up in another order.
