@@ -8,9 +8,15 @@ from collections.abc import Callable
 
 import keras
 
+from keraudio.backbones.musicnn import musicnn, musicnn_vgg
 from keraudio.backbones.residual_cnn import residual_cnn
 from keraudio.backbones.resnet import resnet
 
-BACKBONES: dict[str, Callable[..., keras.Model]] = {"residual_cnn": residual_cnn, "resnet": resnet}
+BACKBONES: dict[str, Callable[..., keras.Model]] = {
+    "musicnn": musicnn,
+    "musicnn_vgg": musicnn_vgg,
+    "residual_cnn": residual_cnn,
+    "resnet": resnet,
+}
 
-__all__ = ["BACKBONES", "residual_cnn", "resnet"]
+__all__ = ["BACKBONES", "musicnn", "musicnn_vgg", "residual_cnn", "resnet"]

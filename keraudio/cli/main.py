@@ -20,6 +20,7 @@ VERBS = {
     "predict": "Print a classifier's labels for audio files.",
     "recipes": "List the recipes, or print one.",
     "models": "List the models that come with keraudio.",
+    "convert": "Turn weights of another project into .keras files.",
     "datasets": "List the kinds of data sets, or check one.",
     "doctor": "Show versions, backends, devices and decoders, and what is missing.",
 }

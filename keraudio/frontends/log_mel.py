@@ -23,6 +23,7 @@ def log_mel(
     learnable: bool = False,
     compression: str = "decibels",
     scale: float = 10.0,
+    base: float | None = None,
     top_db: float | None = 80.0,
     samples: int | None = None,
     name: str = "log_mel",
@@ -46,6 +47,7 @@ def log_mel(
         learnable: the mel matrix is trained, kept at 0 or above. Defaults to False.
         compression: `"decibels"` or `"log"`, which is `log(1 + scale * x)`. Defaults to `"decibels"`.
         scale: of `"log"`. Defaults to 10.
+        base: of the logarithm of `"log"`. Defaults to None, the natural one.
         top_db: range of `"decibels"` below a clip's own maximum, in dB. Defaults to 80.
         samples: length of the input. Defaults to None, any length.
         name: of the model.
@@ -83,5 +85,5 @@ def log_mel(
     if compression == "decibels":
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:
-        features = LogCompression(scale, name="log")(mel)
+        features = LogCompression(scale, base=base, name="log")(mel)
     return keras.Model(waveform, features, name=name)

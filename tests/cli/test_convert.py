@@ -1,0 +1,23 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from command_line import Outcome
+
+Command = Callable[..., Outcome]
+
+
+def test_another_wheel_is_refused_and_nothing_is_written(tmp_path: Path, command: Command) -> None:
+    wheel = tmp_path / "musicnn-0.1.0-py3-none-any.whl"
+    wheel.write_bytes(b"another wheel")
+    outcome = command("convert", "musicnn", "--out", tmp_path / "out", "--wheel", wheel)
+    assert outcome.code == 1
+    assert outcome.lines == []
+    assert hashlib.sha256(b"another wheel").hexdigest() in outcome.err.decode()
+    assert len(outcome.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wheel_that_is_not_there_is_named(tmp_path: Path, command: Command) -> None:
+    outcome = command("convert", "musicnn", "--out", tmp_path / "out", "--wheel", tmp_path / "none.whl")
+    assert (outcome.code, outcome.err.decode()) == (1, f"keraudio: {tmp_path}/none.whl: no such file\n")
