@@ -163,7 +163,7 @@ def _shift(x, by: Any):
 
 @functools.cache
 def _block_samples() -> int:
-    """Samples of an example's frames that are handled at once, unless that makes too many blocks.
+    """Samples of an example's frames that are handled at once.
 
     On a CPU every intermediate is written to memory: what stays in the cache takes half the time. torch wakes its
     threads for each operation, so that small ones do not pay.
