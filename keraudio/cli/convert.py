@@ -31,7 +31,8 @@ def musicnn(out: Path, wheel: Path | None) -> None:
     """Convert MusiCNN and its VGG, each with 50 tags of MSD and of MagnaTagATune (Pons & Serra 2019, ISC licence)."""
     from keraudio.cli.start import start_keras
 
-    start_keras()
+    # TensorFlow reads the checkpoints, whatever the backend.
+    start_keras(feeds=True)
     from keraudio.convert import convert_musicnn
 
     convert_musicnn(out, wheel, report=lambda path: click.echo(str(path)))
