@@ -38,7 +38,7 @@ def original(folder: Path) -> Any:
     import tensorflow as tf
     from tensorflow.core.protobuf import meta_graph_pb2
 
-    from keraudio.convert.musicnn import read_checkpoint
+    from keraudio.pipeline import read_checkpoint
 
     tensors = read_checkpoint(folder)
     meta = meta_graph_pb2.MetaGraphDef()
@@ -74,7 +74,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     import keras
     import tensorflow as tf
 
-    from keraudio.convert.musicnn import FRAMES, SAMPLE_RATE, TAGS, assign, build, read_checkpoint
+    from keraudio.convert.musicnn import FRAMES, SAMPLE_RATE, TAGS, assign, build
+    from keraudio.pipeline import read_checkpoint
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -59,23 +59,18 @@ def musicnn(
         raise ValueError(f"`timbral_bins` must be above 0 and at most 1. Received: timbral_bins={tuple(timbral_bins)}")
     if not temporal_frames or min(temporal_frames) < 1:
         raise ValueError(f"`temporal_frames` must be at least 1. Received: temporal_frames={tuple(temporal_frames)}")
-    bins = input_shape[1]
-    features = keras.Input(tuple(input_shape), name="features")
-    x = layers.Reshape((-1, bins, 1), name="add_channel")(features)
-    x = layers.BatchNormalization(epsilon=_EPSILON, name="input_norm")(x)
+    features, x = _normalized_input(input_shape)
     # All shapes over the bins pad in time alone, as each keeps one response a frame.
     padded = layers.ZeroPadding2D(((3, 3), (0, 0)), name="timbral_pad")(x)
     timbral = [
-        _strongest(padded, timbral_filters, (7, max(1, int(share * bins))), "valid", f"timbral_{i}")
+        _strongest(padded, timbral_filters, (7, max(1, int(share * input_shape[1]))), "valid", f"timbral_{i}")
         for i, share in enumerate(timbral_bins, 1)
     ]
     temporal = [
         _strongest(x, temporal_filters, (frames, 1), "same", f"temporal_{i}")
         for i, frames in enumerate(temporal_frames, 1)
     ]
-    front = layers.Concatenate(name="front")(
-        [_joined(timbral, "timbral"), _joined(temporal, "temporal")],
-    )
+    front = layers.Concatenate(name="front")([_joined(timbral, "timbral"), _joined(temporal, "temporal")])
     levels = [front]
     for level in (1, 2, 3):
         x = layers.Conv1D(mid_filters, 7, padding="same", activation="relu", name=f"mid_{level}_conv")(levels[-1])
@@ -132,9 +127,7 @@ def musicnn_vgg(
     """
     if len(input_shape) != 2 or input_shape[0] is None:
         raise ValueError(f"`input_shape` must be (frames, bins), both known. Received: {tuple(input_shape)}")
-    features = keras.Input(tuple(input_shape), name="features")
-    x = layers.Reshape((*input_shape, 1), name="add_channel")(features)
-    x = layers.BatchNormalization(epsilon=_EPSILON, name="input_norm")(x)
+    features, x = _normalized_input(input_shape)
     for level, (size, strides) in enumerate(pools, 1):
         if level > 1:
             x = layers.Dropout(dropout, name=f"dropout_{level - 1}")(x)
@@ -149,6 +142,13 @@ def musicnn_vgg(
     return keras.Model(features, layers.Flatten(name="embedding")(x), name=name)
 
 
+def _normalized_input(input_shape: Sequence[int | None]):
+    """The features, and as one channel `(batch, frames, bins, 1)`, normalized."""
+    features = keras.Input(tuple(input_shape), name="features")
+    x = layers.Reshape((-1, input_shape[1], 1), name="add_channel")(features)
+    return features, layers.BatchNormalization(epsilon=_EPSILON, name="input_norm")(x)
+
+
 def _strongest(x, filters: int, kernel: tuple[int, int], padding: str, name: str):
     """A convolution, and of each frame and filter the greatest response over the bins: `(batch, frames, filters)`."""
     x = layers.Conv2D(filters, kernel, padding=padding, activation="relu", name=f"{name}_conv")(x)
@@ -158,4 +158,5 @@ def _strongest(x, filters: int, kernel: tuple[int, int], padding: str, name: str
 
 
 def _joined(parts: list, name: str):
-    return parts[0] if len(parts) == 1 else layers.Concatenate(name=name)(parts)
+    # One part alone has the level's name too.
+    return layers.Concatenate(name=name)(parts) if len(parts) > 1 else layers.Identity(name=name)(parts[0])

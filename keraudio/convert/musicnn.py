@@ -20,6 +20,7 @@ from keraudio.classifier import AudioClassifier, save
 from keraudio.description import Description
 from keraudio.errors import KeraudioError, ModelFileError
 from keraudio.frontends import log_mel
+from keraudio.pipeline import read_checkpoint
 
 WHEEL = "musicnn==0.1.0"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
@@ -170,28 +171,6 @@ def assign(model: AudioClassifier, name: str, tensors: dict[str, np.ndarray]) ->
                 )
             values.append(squeezed)
         target.set_weights(values)
-
-
-def read_checkpoint(folder: Path) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint whose files are `.index` and `.data-00000-of-00001` in `folder`.
-
-    Raises:
-        KeraudioError: TensorFlow is not installed.
-        ModelFileError: they are no checkpoint.
-    """
-    try:
-        from tensorflow.train import load_checkpoint
-    except ImportError:
-        raise KeraudioError(
-            "Reading a TensorFlow checkpoint needs TensorFlow: pip install 'keraudio[tensorflow]'"
-        ) from None
-    # The state file names the checkpoint; its name here is empty, which TensorFlow asks for in no other way.
-    (folder / "checkpoint").write_text('model_checkpoint_path: "./"\n', encoding="utf-8")
-    try:
-        reader = load_checkpoint(str(folder))
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except Exception as error:
-        raise ModelFileError(f"{folder.name}: not a whole checkpoint: {str(error).splitlines()[0]}") from None
 
 
 def check_wheel(path: Path) -> None:

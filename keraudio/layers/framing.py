@@ -28,13 +28,25 @@ def frame_count(samples: Any, n_fft: int, hop_length: int, *, center: bool = Fal
         return None
     if center:
         samples = samples + 2 * (n_fft // 2)
-    beyond = max(0, samples - n_fft) if isinstance(samples, int) else ops.maximum(0, samples - n_fft)
-    return 1 + beyond // hop_length
+    return 1 + _or_zero(samples - n_fft) // hop_length
+
+
+def _or_zero(count: Any) -> Any:
+    """An int or scalar tensor, or zero where it is negative."""
+    return max(0, count) if isinstance(count, int) else ops.maximum(0, count)
 
 
 def sample_count(x) -> Any:
     """Length of the last axis: an int where it is known, else a scalar tensor."""
     return x.shape[-1] if x.shape[-1] is not None else ops.shape(x)[-1]
+
+
+def _extend(x, samples: Any):
+    """`x` `(..., n)` with zeros behind it where it has fewer than `samples`."""
+    missing = _or_zero(samples - sample_count(x))
+    if isinstance(missing, int) and missing == 0:
+        return x
+    return ops.pad(x, [[0, 0]] * (len(x.shape) - 1) + [[0, missing]])
 
 
 def pad_signal(x, length: int, mode: str):
@@ -58,19 +70,14 @@ def frame_signal(x, n_fft: int, hop_length: int, frames: Any = None):
 
     `frames` is as many as fit, but at least one, unless it is given.
     """
-    samples = sample_count(x)
     if frames is None:
-        frames = frame_count(samples, n_fft, hop_length)
+        frames = frame_count(sample_count(x), n_fft, hop_length)
+    if keras.backend.backend() == "torch" and not kernels_only():
+        needed = (frames - 1) * hop_length + n_fft
+        return ops.convert_to_tensor(_extend(x, needed)[..., :needed]).unfold(-1, n_fft, hop_length)
     hops = -(-n_fft // hop_length)
-    views = keras.backend.backend() == "torch" and not kernels_only()
-    needed = (frames - 1) * hop_length + n_fft if views else (frames + hops - 1) * hop_length
-    known = isinstance(samples, int) and isinstance(needed, int)
-    extra = max(0, needed - samples) if known else ops.maximum(0, needed - samples)
-    if not known or extra:
-        x = ops.pad(x, [[0, 0]] * (len(x.shape) - 1) + [[0, extra]])
-    x = x[..., :needed]
-    if views:
-        return ops.convert_to_tensor(x).unfold(-1, n_fft, hop_length)
+    needed = (frames + hops - 1) * hop_length
+    x = _extend(x, needed)[..., :needed]
     if hops > _MOST_SLICES:
         starts = ops.arange(0, frames, dtype="int32")[:, None] * hop_length
         return ops.take(x, starts + ops.arange(n_fft, dtype="int32")[None, :], axis=-1)
@@ -134,11 +141,8 @@ def _loop_over_blocks(function, x, n_fft: int, hop_length: int, late: int, frame
         # Blocks that come out even leave nothing that would have to be cut off, which takes a copy of all.
         block = next((even for even in range(block, block // 2, -1) if frames % even == 0), block)
     span = (block - 1) * hop_length + n_fft
+    x = _extend(x, span)
     batch, samples = ops.shape(x)[0], sample_count(x)
-    if not isinstance(samples, int) or samples < span:
-        short = max(0, span - samples) if isinstance(samples, int) else ops.maximum(0, span - samples)
-        x = ops.pad(x, [[0, 0], [0, short]])
-        samples = samples + short
     blocks = (frames + block - 1) // block
 
     def at(place):
@@ -182,9 +186,7 @@ def frame_products(x, kernels: list, hop_length: int) -> list:
     if keras.backend.backend() == "tensorflow" or kernels_only():
         frames = frame_signal(x, n_fft, hop_length)
         return [ops.matmul(frames, kernel) for kernel in kernels]
-    samples = sample_count(x)
-    if samples < n_fft:
-        x = ops.pad(x, [[0, 0], [0, n_fft - samples]])
+    x = _extend(x, n_fft)
     joined = ops.expand_dims(ops.concatenate(kernels, axis=1), 1)
     products = ops.conv(ops.expand_dims(x, -1), joined, strides=hop_length, data_format="channels_last")
     return ops.split(products, len(kernels), axis=-1)

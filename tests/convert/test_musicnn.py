@@ -10,6 +10,7 @@ import keraudio.convert.musicnn as converter
 from keraudio.classifier import load
 from keraudio.convert import convert_musicnn
 from keraudio.errors import KeraudioError, ModelFileError
+from keraudio.pipeline import read_checkpoint
 
 
 def write_checkpoint(folder: Path, tensors: dict[str, np.ndarray]) -> None:
@@ -54,7 +55,7 @@ def test_each_checkpoint_becomes_a_model_with_its_tags(tmp_path: Path, monkeypat
 
 def test_tags_are_the_labels_of_the_two_data_sets() -> None:
     assert len(set(converter.MSD_TAGS)) == len(set(converter.MTT_TAGS)) == 50
-    # Positions that the authors' own examples print.
+    # Positions in the authors' configuration.
     assert (converter.MSD_TAGS[0], converter.MSD_TAGS[33], converter.MSD_TAGS[49]) == ("rock", "Hip-Hop", "happy")
     assert (converter.MTT_TAGS[0], converter.MTT_TAGS[17], converter.MTT_TAGS[49]) == ("guitar", "opera", "choral")
 
@@ -74,7 +75,7 @@ def test_a_damaged_checkpoint_is_an_error_of_one_line(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "MTT_vgg", {"a": np.zeros(3, "float32")})
     (tmp_path / "MTT_vgg" / ".index").write_bytes(b"no index")
     with pytest.raises(ModelFileError, match="MTT_vgg: not a whole checkpoint: [^\n]+$"):
-        converter.read_checkpoint(tmp_path / "MTT_vgg")
+        read_checkpoint(tmp_path / "MTT_vgg")
 
 
 def test_a_wheel_that_pip_cannot_fetch_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
