@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keraudio.layers.fourier import dft_kernels
-from keraudio.layers.framing import frame_products, pad_signal
+from keraudio.layers.framing import frame_products, frame_signal, pad_signal
 from keraudio.layers.kernel_path import kernels_only
 from keraudio.layers.stft import STFT, power_of_square
 from keraudio.layers.windows import cosine_window
@@ -186,7 +186,8 @@ class AdaptiveSTFT(STFT):
         # The kernels are smaller than the frames, so it is they that take the window.
         windows = [ops.expand_dims(self._frame_window_of(index), -1) for index in range(self.transforms)]
         kernels = [part[index] * window for index, window in enumerate(windows) for part in parts]
-        products = frame_products(x, kernels, self.hop_length)
+        frames = frame_signal(x, self.n_fft, self.hop_length)
+        products = [frame_products(frames, kernel, self.hop_length) for kernel in kernels]
         pairs = [products[first : first + len(parts)] for first in range(0, len(products), len(parts))]
         return self._side_by_side([self._of_parts(*pair) for pair in pairs])
 
@@ -203,8 +204,8 @@ class AdaptiveSTFT(STFT):
             windowed = frames * window
             if self.kernels == "low_rank":
                 # (f w) A B, with the window on the small matrix, which saves passes over the frames.
-                reduced = _row_products(frames, self.change_from[index] * window)
-                windowed = windowed + ops.matmul(reduced, self.change_to[index])
+                rows = self.change_from[index] * window
+                windowed = _add_low_rank(windowed, frames, rows, self.change_to[index], self.hop_length)
             results.append(self.spectrum(windowed))
         return self._side_by_side(results)
 
@@ -279,12 +280,14 @@ class AdaptiveSTFT(STFT):
         }
 
 
-def _row_products(frames, rows):
-    """Products `(..., frames, rank)` of frames `(..., frames, n_fft)` with the rows of `(rank, n_fft)`."""
-    # The same by two ways, as the gradient of either is a slow product on the other's backend.
-    if keras.backend.backend() == "torch":
-        return ops.matmul(frames, ops.transpose(rows))
-    return ops.einsum("...tn,rn->...tr", frames, rows)
+def _add_low_rank(windowed, frames, change_from, change_to, hop_length: int):
+    """`windowed + frames change_from^T change_to`; frames `(batch, frames, n_fft)`, matrices `(rank, n_fft)`."""
+    if keras.backend.backend() == "torch" and not kernels_only():
+        reduced = frame_products(frames, ops.transpose(change_from), hop_length)
+        return windowed.baddbmm_(reduced, change_to.expand(frames.shape[0], -1, -1))
+    # Plain matrices, and in the order whose gradient is the fastest product.
+    reduced = ops.einsum("tn,rn->tr", ops.reshape(frames, (-1, frames.shape[-1])), change_from)
+    return windowed + ops.reshape(ops.matmul(reduced, change_to), ops.shape(windowed))
 
 
 def _array(weight: keras.Variable) -> np.ndarray:

@@ -177,19 +177,20 @@ def _block_samples() -> int:
     return 2**18 if keras.backend.backend() == "torch" else 2**17
 
 
-def frame_products(x, kernels: list, hop_length: int) -> list:
-    """Products `(batch, frames, columns)` of every frame of `x` `(batch, samples)` with each `(n_fft, columns)` kernel.
-
-    A strided convolution, but on TensorFlow, where framing first is faster, and where export formats are to follow.
-    """
-    n_fft = kernels[0].shape[0]
-    if keras.backend.backend() == "tensorflow" or kernels_only():
-        frames = frame_signal(x, n_fft, hop_length)
-        return [ops.matmul(frames, kernel) for kernel in kernels]
-    x = _extend(x, n_fft)
-    joined = ops.expand_dims(ops.concatenate(kernels, axis=1), 1)
-    products = ops.conv(ops.expand_dims(x, -1), joined, strides=hop_length, data_format="channels_last")
-    return ops.split(products, len(kernels), axis=-1)
+def frame_products(frames, kernel, hop_length: int):
+    """Products `(batch, frames, columns)` of the frames that `frame_signal` gives with a `(n_fft, columns)` kernel."""
+    n_fft, columns = kernel.shape
+    if keras.backend.backend() == "torch" and not kernels_only() and n_fft <= _MOST_SLICES * hop_length:
+        # Frames are overlapping views here, which a product would copy; slices of them a hop wide are plain matrices.
+        kernels = kernel.expand(frames.shape[0], -1, -1).split(hop_length, dim=1)
+        slices = frames.split(hop_length, dim=-1)
+        products = slices[0] @ kernels[0]
+        for part, rows in zip(slices[1:], kernels[1:], strict=True):
+            products.baddbmm_(part, rows)
+        return products
+    # XLA multiplies plain matrices in half the time.
+    rows = ops.reshape(frames, (-1, n_fft))
+    return ops.reshape(ops.matmul(rows, kernel), (*ops.shape(frames)[:2], columns))
 
 
 def overlap_add(frames, hop_length: int):

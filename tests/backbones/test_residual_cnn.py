@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from layer_checks import array
 
-from keraudio.backbones import BACKBONES, residual_cnn
+from keraudio.backbones import residual_cnn
 
 pytestmark = pytest.mark.backends
 
@@ -124,7 +124,3 @@ def test_spatial_dropout_comes_after_each_stage_only_when_asked_for() -> None:
 def test_wrong_arguments_are_named(options, rule) -> None:
     with pytest.raises(ValueError, match=rule):
         residual_cnn(options.pop("input_shape", (8, 6)), **options)
-
-
-def test_recipes_may_ask_for_both_backbones() -> None:
-    assert sorted(BACKBONES) == ["residual_cnn", "resnet"]
