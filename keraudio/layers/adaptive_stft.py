@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keraudio.layers.fourier import dft_kernels
-from keraudio.layers.framing import frame_products, frame_signal, pad_signal
+from keraudio.layers.framing import frame_products, pad_signal, view_products
 from keraudio.layers.kernel_path import kernels_only
 from keraudio.layers.stft import STFT, power_of_square
 from keraudio.layers.windows import cosine_window
@@ -186,8 +186,7 @@ class AdaptiveSTFT(STFT):
         # The kernels are smaller than the frames, so it is they that take the window.
         windows = [ops.expand_dims(self._frame_window_of(index), -1) for index in range(self.transforms)]
         kernels = [part[index] * window for index, window in enumerate(windows) for part in parts]
-        frames = frame_signal(x, self.n_fft, self.hop_length)
-        products = [frame_products(frames, kernel, self.hop_length) for kernel in kernels]
+        products = [frame_products(x, kernel, self.hop_length) for kernel in kernels]
         pairs = [products[first : first + len(parts)] for first in range(0, len(products), len(parts))]
         return self._side_by_side([self._of_parts(*pair) for pair in pairs])
 
@@ -283,7 +282,7 @@ class AdaptiveSTFT(STFT):
 def _add_low_rank(windowed, frames, change_from, change_to, hop_length: int):
     """`windowed + frames change_from^T change_to`; frames `(batch, frames, n_fft)`, matrices `(rank, n_fft)`."""
     if keras.backend.backend() == "torch" and not kernels_only():
-        reduced = frame_products(frames, ops.transpose(change_from), hop_length)
+        reduced = view_products(frames, ops.transpose(change_from), hop_length)
         return windowed.baddbmm_(reduced, change_to.expand(frames.shape[0], -1, -1))
     # Plain matrices, and in the order whose gradient is the fastest product.
     reduced = ops.einsum("tn,rn->tr", ops.reshape(frames, (-1, frames.shape[-1])), change_from)

@@ -177,20 +177,34 @@ def _block_samples() -> int:
     return 2**18 if keras.backend.backend() == "torch" else 2**17
 
 
-def frame_products(frames, kernel, hop_length: int):
-    """Products `(batch, frames, columns)` of the frames that `frame_signal` gives with a `(n_fft, columns)` kernel."""
+def frame_products(x, kernel, hop_length: int):
+    """Products `(batch, frames, columns)` of every frame of `x` `(batch, samples)` with a `(n_fft, columns)` kernel.
+
+    A strided convolution in other words, which each backend has a way of its own to do fast.
+    """
     n_fft, columns = kernel.shape
-    if keras.backend.backend() == "torch" and not kernels_only() and n_fft <= _MOST_SLICES * hop_length:
-        # Frames are overlapping views here, which a product would copy; slices of them a hop wide are plain matrices.
-        kernels = kernel.expand(frames.shape[0], -1, -1).split(hop_length, dim=1)
-        slices = frames.split(hop_length, dim=-1)
-        products = slices[0] @ kernels[0]
-        for part, rows in zip(slices[1:], kernels[1:], strict=True):
-            products.baddbmm_(part, rows)
-        return products
-    # XLA multiplies plain matrices in half the time.
+    if keras.backend.backend() == "jax" and not kernels_only():
+        filters = ops.expand_dims(kernel, 1)
+        signal = ops.expand_dims(_extend(x, n_fft), -1)
+        return ops.conv(signal, filters, strides=hop_length, data_format="channels_last")
+    frames = frame_signal(x, n_fft, hop_length)
+    if keras.backend.backend() == "torch" and not kernels_only():
+        return view_products(frames, kernel, hop_length)
     rows = ops.reshape(frames, (-1, n_fft))
     return ops.reshape(ops.matmul(rows, kernel), (*ops.shape(frames)[:2], columns))
+
+
+def view_products(frames, kernel, hop_length: int):
+    """`frame_products` of the overlapping views that `frame_signal` gives on torch, without a copy of them."""
+    if frames.shape[-1] > _MOST_SLICES * hop_length:
+        return frames @ kernel
+    # Slices a hop wide are plain matrices, while a product with whole frames would copy them first.
+    kernels = kernel.expand(frames.shape[0], -1, -1).split(hop_length, dim=1)
+    slices = frames.split(hop_length, dim=-1)
+    products = slices[0] @ kernels[0]
+    for part, rows in zip(slices[1:], kernels[1:], strict=True):
+        products.baddbmm_(part, rows)
+    return products
 
 
 def overlap_add(frames, hop_length: int):
