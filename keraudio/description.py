@@ -13,6 +13,7 @@ class Description(BaseModel):
         sample_rate: of the input waveform, in Hz.
         window: length of the stretch that the model sees, in samples.
         hop: distance between successive windows of a clip, in samples.
+        extra_labels: those of `labels` that are no answers - moods, eras, instruments - and shown only where asked for.
         multi_label: several labels may hold at once (sigmoid) instead of exactly one (softmax).
         aggregate: how windows vote on a clip: `"mean"`, `"majority"` or `"max"`.
         thresholds: probability from which each label is believed, one a label; below it the answer is "unsure".
@@ -28,6 +29,7 @@ class Description(BaseModel):
     sample_rate: int = Field(gt=0)
     window: int = Field(gt=0)
     hop: int = Field(gt=0)
+    extra_labels: tuple[str, ...] = ()
     multi_label: bool = False
     aggregate: Literal["mean", "majority", "max"] = "mean"
     thresholds: tuple[float, ...] | None = None
@@ -39,6 +41,10 @@ class Description(BaseModel):
     def _consistent(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("`labels` must differ from each other")
+        if unknown := set(self.extra_labels) - set(self.labels):
+            raise ValueError(f"`extra_labels` must be among `labels`. Received: {sorted(unknown)[0]!r}")
+        if self.extra_labels and not (self.multi_label and len(set(self.extra_labels)) < len(self.labels)):
+            raise ValueError("`extra_labels` need `multi_label`, and a label that is not among them")
         if self.thresholds is not None and len(self.thresholds) != len(self.labels):
             raise ValueError(
                 f"`thresholds` must be one a label. Received: {len(self.thresholds)} for {len(self.labels)} labels"

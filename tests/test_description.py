@@ -13,6 +13,7 @@ def test_what_is_not_said_has_its_default() -> None:
         "sample_rate": 8000,
         "window": 10,
         "hop": 5,
+        "extra_labels": (),
         "multi_label": False,
         "aggregate": "mean",
         "thresholds": None,
@@ -35,6 +36,18 @@ def test_it_comes_back_from_json_and_cannot_be_changed() -> None:
         ({"window": -1}, "`window`: Input should be greater than 0. Received: -1"),
         ({"aggregate": "sum"}, "`aggregate`: Input should be 'mean', 'majority' or 'max'. Received: 'sum'"),
         ({"labels": ["a", "a", "b"]}, "`labels` must differ from each other"),
+        (
+            {"multi_label": True, "extra_labels": ["dog", "horse"]},
+            "`extra_labels` must be among `labels`. Received: 'horse'",
+        ),
+        (
+            {"multi_label": False, "extra_labels": ["dog"]},
+            "`extra_labels` need `multi_label`, and a label that is not among them",
+        ),
+        (
+            {"multi_label": True, "extra_labels": DESCRIPTION["labels"]},
+            "`extra_labels` need `multi_label`, and a label that is not among them",
+        ),
         ({"thresholds": [0.1]}, "`thresholds` must be one a label. Received: 1 for 3 labels"),
     ],
 )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keraudio.layers import PeakConv
+
 # Of TensorFlow 1's `batch_normalization`, with which the published weights were trained; also Keras' own.
 _EPSILON = 0.001
 # Size and strides over (frames, bins) of the VGG's pools, as the authors' code has them.
@@ -60,14 +62,13 @@ def musicnn(
     if not temporal_frames or min(temporal_frames) < 1:
         raise ValueError(f"`temporal_frames` must be at least 1. Received: temporal_frames={tuple(temporal_frames)}")
     features, x = _normalized_input(input_shape)
-    # All shapes over the bins pad in time alone, as each keeps one response a frame.
-    padded = layers.ZeroPadding2D(((3, 3), (0, 0)), name="timbral_pad")(x)
+    x = layers.Reshape((-1, input_shape[1]), name="drop_channel")(x)
     timbral = [
-        _strongest(padded, timbral_filters, (7, max(1, int(share * input_shape[1]))), "valid", f"timbral_{i}")
+        PeakConv(timbral_filters, (7, max(1, int(share * input_shape[1]))), epsilon=_EPSILON, name=f"timbral_{i}")(x)
         for i, share in enumerate(timbral_bins, 1)
     ]
     temporal = [
-        _strongest(x, temporal_filters, (frames, 1), "same", f"temporal_{i}")
+        PeakConv(temporal_filters, (frames, 1), epsilon=_EPSILON, name=f"temporal_{i}")(x)
         for i, frames in enumerate(temporal_frames, 1)
     ]
     front = layers.Concatenate(name="front")([_joined(timbral, "timbral"), _joined(temporal, "temporal")])
@@ -147,14 +148,6 @@ def _normalized_input(input_shape: Sequence[int | None]):
     features = keras.Input(tuple(input_shape), name="features")
     x = layers.Reshape((-1, input_shape[1], 1), name="add_channel")(features)
     return features, layers.BatchNormalization(epsilon=_EPSILON, name="input_norm")(x)
-
-
-def _strongest(x, filters: int, kernel: tuple[int, int], padding: str, name: str):
-    """A convolution, and of each frame and filter the greatest response over the bins: `(batch, frames, filters)`."""
-    x = layers.Conv2D(filters, kernel, padding=padding, activation="relu", name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_norm")(x)
-    x = layers.MaxPooling2D((1, x.shape[2]), name=f"{name}_max")(x)
-    return layers.Reshape((-1, filters), name=name)(x)
 
 
 def _joined(parts: list, name: str):

@@ -44,35 +44,30 @@ TAGS = {"MSD_musicnn": MSD_TAGS, "MTT_musicnn": MTT_TAGS, "MSD_vgg": MSD_TAGS, "
 # The graph that MSD's VGG was trained with pools time and frequency in turn; the code in the wheel does not say so.
 _MSD_VGG_POOLS = (((4, 1), (4, 1)), ((1, 4), (1, 4)), *VGG_POOLS[2:])
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-# Our layers and the checkpoint's scopes, in the order in which the original graph made them.
+# Our layers and the checkpoint's scopes that fill them, in the order of their weights.
 _MUSICNN_LAYERS = {
-    "input_norm": "batch_normalization",
-    "timbral_1_conv": "conv2d",
-    "timbral_1_norm": "batch_normalization_1",
-    "timbral_2_conv": "conv2d_1",
-    "timbral_2_norm": "batch_normalization_2",
-    "temporal_1_conv": "conv2d_2",
-    "temporal_1_norm": "batch_normalization_3",
-    "temporal_2_conv": "conv2d_3",
-    "temporal_2_norm": "batch_normalization_4",
-    "temporal_3_conv": "conv2d_4",
-    "temporal_3_norm": "batch_normalization_5",
-    "mid_1_conv": "conv2d_5",
-    "mid_1": "batch_normalization_6",
-    "mid_2_conv": "conv2d_6",
-    "mid_2_norm": "batch_normalization_7",
-    "mid_3_conv": "conv2d_7",
-    "mid_3_norm": "batch_normalization_8",
-    "pool_norm": "batch_normalization_9",
-    "dense": "dense",
-    "penultimate": "batch_normalization_10",
-    "logits": "dense_1",
+    "input_norm": ("batch_normalization",),
+    "timbral_1": ("conv2d", "batch_normalization_1"),
+    "timbral_2": ("conv2d_1", "batch_normalization_2"),
+    "temporal_1": ("conv2d_2", "batch_normalization_3"),
+    "temporal_2": ("conv2d_3", "batch_normalization_4"),
+    "temporal_3": ("conv2d_4", "batch_normalization_5"),
+    "mid_1_conv": ("conv2d_5",),
+    "mid_1": ("batch_normalization_6",),
+    "mid_2_conv": ("conv2d_6",),
+    "mid_2_norm": ("batch_normalization_7",),
+    "mid_3_conv": ("conv2d_7",),
+    "mid_3_norm": ("batch_normalization_8",),
+    "pool_norm": ("batch_normalization_9",),
+    "dense": ("dense",),
+    "penultimate": ("batch_normalization_10",),
+    "logits": ("dense_1",),
 }
 _VGG_LAYERS = {
-    "input_norm": "batch_normalization",
-    **{f"conv_{level}": f"{level}CNN" for level in range(1, 6)},
-    **{f"norm_{level}": f"batch_normalization_{level}" for level in range(1, 6)},
-    "logits": "dense",
+    "input_norm": ("batch_normalization",),
+    **{f"conv_{level}": (f"{level}CNN",) for level in range(1, 6)},
+    **{f"norm_{level}": (f"batch_normalization_{level}",) for level in range(1, 6)},
+    "logits": ("dense",),
 }
 
 
@@ -154,12 +149,15 @@ def assign(model: AudioClassifier, name: str, tensors: dict[str, np.ndarray]) ->
     Raises:
         ModelFileError: a tensor is missing or has another shape.
     """
-    for layer, scope in (_VGG_LAYERS if name.endswith("vgg") else _MUSICNN_LAYERS).items():
+    for layer, scopes in (_VGG_LAYERS if name.endswith("vgg") else _MUSICNN_LAYERS).items():
         target = model.get_layer(layer) if layer == "logits" else model.backbone.get_layer(layer)
-        parts = _NORM if scope.startswith("batch_normalization") else ("kernel", "bias")
+        keys = [
+            f"{scope}/{part}"
+            for scope in scopes
+            for part in (_NORM if scope.startswith("batch_normalization") else ("kernel", "bias"))
+        ]
         values = []
-        for weight, part in zip(target.weights, parts, strict=True):
-            key = f"{scope}/{part}"
+        for weight, key in zip(target.weights, keys, strict=True):
             if key not in tensors:
                 raise ModelFileError(f"The checkpoint {name} must hold {key}. Received: none")
             # Convolutions over all bins of one channel are convolutions over frames.

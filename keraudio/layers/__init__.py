@@ -23,6 +23,7 @@ from keraudio.layers.mel_spectrogram import MelSpectrogram
 from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
 from keraudio.layers.pcen import PCEN
+from keraudio.layers.peak_conv import PeakConv
 from keraudio.layers.phase import Phase
 from keraudio.layers.random_crop import RandomCrop
 from keraudio.layers.random_delay import RandomDelay
@@ -53,6 +54,7 @@ __all__ = [
     "MelFilterbank",
     "MelSpectrogram",
     "Mixup",
+    "PeakConv",
     "Phase",
     "RandomCrop",
     "RandomDelay",
