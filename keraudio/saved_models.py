@@ -5,7 +5,7 @@ from pathlib import Path
 from keraudio.errors import ModelFileError
 from keraudio.nearest import did_you_mean
 
-DEFAULT_MODEL = "openmusic_baseline"
+DEFAULT_MODEL = "genres"
 
 
 def saved_models() -> dict[str, Path]:

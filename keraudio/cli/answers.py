@@ -92,11 +92,14 @@ def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:
         click.echo(prediction.error, err=True)
         return
     top = prediction.top(top_k)
-    confidence = "" if prediction.confidence is None else f" {prediction.confidence:.0%}"
-    answer = shorten(", ".join(prediction.chosen) or UNSURE, 60)
-    rest = [f"{shorten(label, 30)} {value:.0%}" for label, value in top if label not in prediction.chosen]
+    chosen = [_with_confidence(label, prediction.probability(label)) for label in prediction.chosen]
+    rest = [_with_confidence(label, value) for label, value in top if label not in prediction.chosen]
     others = f"  ({', '.join(rest)})" if rest else ""
-    click.echo(f"{_printable(str(path))} -> {answer}{confidence}{others}")
+    click.echo(f"{_printable(str(path))} -> {', '.join(chosen) or UNSURE}{others}")
+
+
+def _with_confidence(label: str, value: float) -> str:
+    return f"{shorten(label, 30)} {value:.0%}"
 
 
 def _printable(text: str) -> str:

@@ -18,6 +18,8 @@ VERBS = {
     "fit": "Train a classifier from a recipe.",
     "evaluate": "Measure a classifier on labelled clips.",
     "predict": "Print a classifier's labels for audio files.",
+    "embed": "Write the features that a model's layers hear in audio files.",
+    "transfer": "Teach a trained model's features the labels of another data set.",
     "recipes": "List the recipes, or print one.",
     "models": "List the models that come with keraudio.",
     "convert": "Turn weights of another project into .keras files.",

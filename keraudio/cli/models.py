@@ -38,7 +38,9 @@ def models(name: str | None, as_json: bool) -> None:
     for item in listed:
         window = item["window"] / item["sample_rate"]
         default = ", default of `keraudio tag`" if item["default"] else ""
+        labels = [label for label in item["labels"] if label not in item["extra_labels"]]
+        extra = f", and {len(item['extra_labels'])} more with --all-tags" if item["extra_labels"] else ""
         click.echo(
-            f"{item['name']}: {len(item['labels'])} labels, {item['sample_rate']} Hz, windows of {window:g} s, "
-            f"{item['bytes'] / 1e6:.1f} MB{default}\n  {', '.join(item['labels'])}"
+            f"{item['name']}: {len(labels)} labels{extra}, {item['sample_rate']} Hz, windows of {window:g} s, "
+            f"{item['bytes'] / 1e6:.1f} MB{default}\n  {', '.join(labels)}"
         )

@@ -49,9 +49,14 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--windows`, `--aggregate` and `--jobs` of the verbs that predict files."""
+    """`--windows`, `--aggregate`, `--all-tags` and `--jobs` of the verbs that predict files."""
     command = click.option(
         "--jobs", type=click.IntRange(min=1), help="Decoding threads. Default: the number of processors."
+    )(command)
+    command = click.option(
+        "--all-tags",
+        is_flag=True,
+        help="Also what is no genre - moods, eras, voices, instruments - if the model knows it.",
     )(command)
     command = click.option(
         "--aggregate", type=click.Choice(("mean", "majority", "max")), help="How windows vote. Default: the model's."
@@ -62,4 +67,34 @@ def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=10,
         show_default=True,
         help="Most windows of a file, evenly spread over it.",
+    )(command)
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def feature_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--layers`, `--time` and `--over-windows` of the verbs that take features from inside a model."""
+    command = click.option(
+        "--over-windows",
+        type=click.Choice(("mean", "max")),
+        default="mean",
+        show_default=True,
+        help="How the features of a file's windows are joined.",
+    )(command)
+    command = click.option(
+        "--time",
+        type=click.Choice(("max", "mean")),
+        default="max",
+        show_default=True,
+        help="How a window's frames are joined.",
+    )(command)
+    return click.option(
+        "--layers",
+        "asked",
+        callback=_names,
+        default="-1,-2,-3",
+        show_default=True,
+        help="Layers by name, or levels from the end, with commas between.",
     )(command)

@@ -26,6 +26,7 @@ def predict(
     top_k: int,
     windows: int,
     aggregate: str | None,
+    all_tags: bool,
     jobs: int | None,
     form: str | None,
 ) -> int:
@@ -46,5 +47,5 @@ def predict(
     from keraudio.cli.answers import print_answers
     from keraudio.tagging import predict_files
 
-    predictions = predict_files(load(path), files, windows=windows, how=aggregate, jobs=jobs)
+    predictions = predict_files(load(path), files, windows=windows, how=aggregate, jobs=jobs, all_labels=all_tags)
     return print_answers(predictions, model=path.stem, form=form, top_k=top_k)

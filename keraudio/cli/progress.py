@@ -1,4 +1,4 @@
-"""The one progress display of a training: a bar on a terminal, a line an epoch elsewhere; both on standard error."""
+"""The one progress display: a bar on a terminal, a line an epoch or row elsewhere; both on standard error."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ _SHOWN = ("loss", "accuracy", "auc", "val_loss", "val_accuracy", "val_auc")
 
 
 class FitProgress:
-    """Takes the events of `keraudio.recipes.run_recipe` and shows them."""
+    """Takes the events of `keraudio.recipes.run_recipe`, of transfer and of embedding, and shows them."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -57,6 +57,12 @@ class FitProgress:
             case "epoch":
                 self._epoch = int(event["row"]["epoch"]) + 1
                 self._say(self._epoch_line(event))
+            case "features":
+                self._show("Features", event["done"], event["total"])
+            case "row":
+                row = event["row"]
+                figure = row.get("accuracy", row.get("macro_roc_auc"))
+                self._say(f"{row['classifier']}, {row['features']}: {figure['value']:.3f}")
             case "evaluate":
                 self._say(f"evaluating the {event['split']} clips")
 

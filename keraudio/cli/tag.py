@@ -32,6 +32,7 @@ def tag(
     no_recursive: bool,
     windows: int,
     aggregate: str | None,
+    all_tags: bool,
     jobs: int | None,
     form: str | None,
 ) -> int:
@@ -60,5 +61,5 @@ def tag(
     from keraudio.tagging import predict_files
 
     root = chosen[0] if len(chosen) == 1 and chosen[0].is_dir() else None
-    predictions = predict_files(load(path), songs, windows=windows, how=aggregate, jobs=jobs)
+    predictions = predict_files(load(path), songs, windows=windows, how=aggregate, jobs=jobs, all_labels=all_tags)
     return print_answers(predictions, model=path.stem, form=form, top_k=top_k, root=root)

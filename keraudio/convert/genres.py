@@ -10,6 +10,7 @@ from keraudio.convert.musicnn import FRAMES, MSD_TAGS, MTT_TAGS, N_MELS
 from keraudio.description import Description
 
 # Genre: the tag of the Million Song Dataset, the tag of MagnaTagATune. One tag each, so that none counts twice.
+# MagnaTagATune's "metal" is left out: rare there, it stays near 0.15 on metal (openmusic's train and valid parts).
 GENRES: dict[str, tuple[str | None, str | None]] = {
     "Rock": ("rock", "rock"),
     "Classic Rock": ("classic rock", None),
@@ -18,7 +19,7 @@ GENRES: dict[str, tuple[str | None, str | None]] = {
     "Alternative": ("alternative", None),
     "Indie": ("indie", None),
     "Punk": ("punk", None),
-    "Metal": ("metal", "metal"),
+    "Metal": ("metal", None),
     "Pop": ("pop", "pop"),
     "Soul": ("soul", None),
     "R&B": ("rnb", None),

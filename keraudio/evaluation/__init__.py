@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from keraudio.evaluation.calibration import (
+        Calibration,
+        Reliability,
+        fit_calibration,
+        fit_thresholds,
+        reliability,
+    )
     from keraudio.evaluation.evaluate import align_labels, evaluate_clips
     from keraudio.evaluation.intervals import Resampling, bootstrap_interval, wilson_interval
     from keraudio.evaluation.metrics import multi_label_metrics, single_label_metrics
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "calibration": ["Calibration", "Reliability", "fit_calibration", "fit_thresholds", "reliability"],
         "evaluate": ["align_labels", "evaluate_clips"],
         "intervals": ["Resampling", "bootstrap_interval", "wilson_interval"],
         "metrics": ["multi_label_metrics", "single_label_metrics"],

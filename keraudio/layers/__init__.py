@@ -7,6 +7,7 @@ keeps 8 bits of a waveform); compressed features (`LogCompression`, `Decibels`) 
 import keras  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
 
 from keraudio.layers.adaptive_stft import AdaptiveSTFT
+from keraudio.layers.clip_features import ClipFeatures
 from keraudio.layers.cqt import CQT
 from keraudio.layers.decibels import Decibels
 from keraudio.layers.delta import Delta
@@ -43,6 +44,7 @@ __all__ = [
     "PCEN",
     "STFT",
     "AdaptiveSTFT",
+    "ClipFeatures",
     "Decibels",
     "Delta",
     "DifferentiableSTFT",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from keraudio.recipes.load import dump_recipe, load_recipe
     from keraudio.recipes.run import Run, prepare_manifest, run_recipe
     from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
+    from keraudio.recipes.transfer import Transferred, format_table, rotations, transfer
 
 # Late, so that the command line can list recipes, or refuse a wrong name, without waiting for a backend.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -20,5 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "load": ["dump_recipe", "load_recipe"],
         "run": ["Run", "prepare_manifest", "run_recipe"],
         "schema": ["AUGMENTATIONS", "Recipe", "builder_options", "check_recipe"],
+        "transfer": ["Transferred", "format_table", "rotations", "transfer"],
     },
 )

@@ -24,7 +24,7 @@ class Prediction:
 
     Attributes:
         path: of the file.
-        labels: of the model, in its order.
+        labels: of the model, in its order; its extra labels only where they were asked for.
         probabilities: float32 `(labels,)` after the windows' vote; None where the file cannot be read.
         windows: number of windows that voted.
         chosen: single-label: the likeliest label if it reaches its threshold; multi-label: all that reach theirs,
@@ -42,9 +42,11 @@ class Prediction:
     @property
     def confidence(self) -> float | None:
         """Probability of the first of the chosen labels; None where there is none."""
-        if self.probabilities is None or not self.chosen:
-            return None
-        return float(self.probabilities[self.labels.index(self.chosen[0])])
+        return self.probability(self.chosen[0]) if self.chosen else None
+
+    def probability(self, label: str) -> float:
+        """Probability of one of the labels; 0 where the file cannot be read."""
+        return 0.0 if self.probabilities is None else float(self.probabilities[self.labels.index(label)])
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """The `k` likeliest labels with their probabilities."""
@@ -71,6 +73,7 @@ def predict_files(
     windows: int = 10,
     how: str | None = None,
     jobs: int | None = None,
+    all_labels: bool = False,
     seconds: Seconds | None = None,
 ) -> Iterator[Prediction]:
     """Predicts files one by one, in order, while later ones are decoded.
@@ -84,6 +87,7 @@ def predict_files(
         windows: most windows of a file, evenly spread over it. Defaults to 10.
         how: `"mean"`, `"majority"` or `"max"`. Defaults to the description's.
         jobs: decoding threads. Defaults to the number of processors.
+        all_labels: the model's extra labels - moods, eras, instruments - count among its answers. Defaults to False.
         seconds: filled with where the time went, if given.
 
     Yields:
@@ -99,7 +103,9 @@ def predict_files(
         raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     description = describe(model)
     how = description.aggregate if how is None else how
-    thresholds = 0.5 if description.thresholds is None else description.thresholds
+    kept = [i for i, label in enumerate(description.labels) if all_labels or label not in description.extra_labels]
+    labels = tuple(description.labels[i] for i in kept)
+    thresholds = 0.5 if description.thresholds is None else np.asarray(description.thresholds)[kept]
     spent = Seconds() if seconds is None else seconds
 
     def decode(path: Path) -> tuple[np.ndarray | str, float]:
@@ -116,18 +122,18 @@ def predict_files(
             result = str(error)
         return result, time.perf_counter() - began
 
-    for path, future in _ahead(decode, paths, jobs):
+    for path, future in read_ahead(decode, paths, jobs):
         began = time.perf_counter()
         decoded, decoding = future.result()
         arrived = time.perf_counter()
         spent.waiting += arrived - began
         spent.decoding += decoding
         if isinstance(decoded, str):
-            yield Prediction(path, description.labels, error=decoded)
+            yield Prediction(path, labels, error=decoded)
             continue
         batch = np.zeros((windows, description.window), dtype="float32")
         batch[: len(decoded)] = decoded
-        every = np.asarray(model.predict_on_batch(batch))[: len(decoded)]
+        every = np.asarray(model.predict_on_batch(batch))[: len(decoded), kept]
         probabilities = vote(every, how=how, multi_label=description.multi_label, threshold=thresholds)
         spent.predicting += time.perf_counter() - arrived
         if description.multi_label:
@@ -138,11 +144,11 @@ def predict_files(
             # Without fitted thresholds the likeliest label is the answer, however likely.
             believed[best] = description.thresholds is None or at_least(probabilities, thresholds)[best]
         order = np.argsort(-probabilities, kind="stable")
-        chosen = tuple(description.labels[i] for i in order if believed[i])
-        yield Prediction(path, description.labels, probabilities, len(decoded), chosen)
+        chosen = tuple(labels[i] for i in order if believed[i])
+        yield Prediction(path, labels, probabilities, len(decoded), chosen)
 
 
-def _ahead(decode: Callable[[Path], Any], paths: Iterable[Path], jobs: int) -> Iterator[tuple[Path, Future]]:
+def read_ahead(decode: Callable[[Path], Any], paths: Iterable[Path], jobs: int) -> Iterator[tuple[Path, Future]]:
     """Pairs of path and its decoding under way, at most `2 * jobs` of them begun and not yet taken."""
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     pending: deque[tuple[Path, Future]] = deque()

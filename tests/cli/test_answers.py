@@ -65,7 +65,7 @@ def test_the_confidence_is_that_of_the_chosen_label_not_of_the_likeliest(
 
 def test_several_labels_at_once_are_all_named(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     prediction = known(values=(0.6, 0.9, 0.1), chosen=("metal", "jazz"))
-    assert printed(capfdbinary, [prediction], None) == "song.wav -> metal, jazz 90%  (noise 10%)\n"
+    assert printed(capfdbinary, [prediction], None) == "song.wav -> metal 90%, jazz 60%  (noise 10%)\n"
     assert json.loads(printed(capfdbinary, [prediction], "jsonl"))["labels"] == ["metal", "jazz"]
     assert next(csv.DictReader(io.StringIO(printed(capfdbinary, [prediction], "csv"))))["label"] == "metal|jazz"
 

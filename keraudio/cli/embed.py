@@ -1,0 +1,80 @@
+"""`keraudio embed`."""
+
+from pathlib import Path
+
+import click
+
+from keraudio.cli.options import backend_option, feature_options
+
+NOTHING_FOUND, SOME_FAILED = 4, 3
+EPILOG = """\b
+Examples:
+  keraudio embed genres ~/Music -o music.npz
+  keraudio embed genres ~/Music -o music.parquet --layers msd_penultimate,mtt_penultimate
+  keraudio embed a.keras,b.keras songs/ -o both.npz --layers -1
+
+\b
+In Python: data = numpy.load("music.npz"); data["features"], data["paths"], json.loads(str(data["about"]))
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("models")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help=".npz or .parquet")
+@feature_options
+@click.option("--windows", type=click.IntRange(min=1), help="Most windows of a file, evenly spread. Default: all.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Decoding threads. Default: the number of processors.")
+@backend_option
+def embed(
+    models: str,
+    paths: tuple[Path, ...],
+    out: Path,
+    asked: tuple[str, ...],
+    time: str,
+    over_windows: str,
+    windows: int | None,
+    jobs: int | None,
+) -> int:
+    """Write what MODELS hear in PATHS, folders or files: the outputs of some of their layers.
+
+    MODELS are .keras files, run folders or names of `keraudio models`, with commas between; their features stand side
+    by side.
+    """
+    from keraudio.audio import find_audio
+    from keraudio.audio.sound import readable
+    from keraudio.cli.start import start_keras
+    from keraudio.model_file import check_model_file
+    from keraudio.saved_models import resolve_model
+
+    files = [resolve_model(name) for name in models.split(",")]
+    for file in files:
+        check_model_file(file)
+    songs = find_audio(paths)
+    if not songs:
+        click.echo(f"keraudio: no audio found in {', '.join(map(readable, paths))}", err=True)
+        return NOTHING_FOUND
+    # Training stands behind the features, and what feeds it behind training.
+    start_keras(feeds=True)
+    from keraudio.cli.progress import FitProgress
+    from keraudio.tagging.embed import check_embeddings_file, embed_files, embedding_columns, save_embeddings
+    from keraudio.training import load_sources
+
+    check_embeddings_file(out)
+    sources = load_sources(files)
+    columns = embedding_columns(sources, asked)
+    done, failed = [], 0
+    with FitProgress() as progress:
+        for embedding in embed_files(
+            sources, songs, asked=asked, time=time, over_windows=over_windows, windows=windows, jobs=jobs
+        ):
+            done.append(embedding)
+            if embedding.error is not None:
+                failed += 1
+                progress({"event": "bad_clip", "reason": embedding.error})
+            progress({"event": "features", "done": len(done), "total": len(songs)})
+    settings = {"layers": list(asked), "time": time, "over_windows": over_windows, "windows": windows}
+    save_embeddings(out, done, columns, settings)
+    width = columns[-1].first + columns[-1].size
+    click.echo(f"{out}: {len(done) - failed} files, {width} features of {', '.join(one.layer for one in columns)}")
+    return SOME_FAILED if failed else 0

@@ -1,0 +1,130 @@
+"""`keraudio transfer`."""
+
+import json
+import time as clock
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keraudio.cli.options import backend_option, cache_option, feature_options
+
+CLASSIFIERS = ("logistic", "svm", "mlp")
+EPILOG = """\b
+Examples:
+  keraudio transfer --features genres --data folder:~/sounds --out runs/mine
+  keraudio transfer --features msd_musicnn.keras,mtt_musicnn.keras --data openmusic:data/openmusic --classifier svm
+  keraudio tag --model runs/mine new-recordings/
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--features", "models", required=True, metavar="MODEL[,MODEL...]", help="Networks whose features are taken."
+)
+@click.option("--data", required=True, metavar="KIND:PATH", help="Data set; `keraudio datasets` lists the kinds.")
+@feature_options
+@click.option(
+    "--classifier",
+    "classifiers",
+    multiple=True,
+    type=click.Choice(CLASSIFIERS),
+    default=("logistic",),
+    show_default=True,
+    help="Of the features; may be repeated. The first that is no svm goes into the model.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Longest stretch of a clip, from its middle, that is heard.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/transfer-DATE-TIME."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@cache_option
+@backend_option
+def transfer(
+    models: str,
+    data: str,
+    asked: tuple[str, ...],
+    time: str,
+    over_windows: str,
+    classifiers: tuple[str, ...],
+    seconds: float,
+    out: Path | None,
+    seed: int,
+    cache_folder: Path | None,
+) -> int:
+    """Teach trained networks another data set's labels: a table of what each of their levels is worth, and a model.
+
+    The folder gets report.json, table.md and model.keras, which takes whole clips and serves predict, tag and evaluate.
+    """
+    out = Path("runs") / f"transfer-{clock.strftime('%Y%m%d-%H%M%S')}" if out is None else out
+
+    from keraudio.cli.start import start_keras
+    from keraudio.datasets import load_manifest
+    from keraudio.errors import KeraudioError
+    from keraudio.model_file import check_model_file
+    from keraudio.saved_models import resolve_model
+
+    files = [resolve_model(name) for name in models.split(",")]
+    for file in files:
+        check_model_file(file)
+    if (out / "report.json").exists():
+        raise KeraudioError(f"Transfer needs a folder without a report. Received: {out}, which holds one")
+    manifest = load_manifest(data)
+    start_keras(feeds=True)
+    from keraudio.classifier import save
+    from keraudio.cli.progress import FitProgress
+    from keraudio.pipeline import cache_clips
+    from keraudio.recipes import format_table, transfer
+    from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
+
+    sources = load_sources(files)
+    with FitProgress() as progress:
+        clips = cache_clips(
+            manifest,
+            sample_rate=sources[0].description.sample_rate,
+            folder=cache_folder,
+            progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
+        )
+        for clip, reason in clips.failures:
+            progress({"event": "bad_clip", "id": clip.id, "reason": reason})
+        samples = clip_samples(sources, clips, seconds)
+        extractor = build_extractor(sources, asked, samples=samples, time=time, over_windows=over_windows)
+        features = clip_features(
+            extractor, clips, progress=lambda done, total: progress({"event": "features", "done": done, "total": total})
+        )
+        result = transfer(
+            extractor,
+            features,
+            clips.manifest,
+            classifiers=classifiers,
+            seed=seed,
+            name=out.name,
+            report=lambda row: progress({"event": "row", "row": row}),
+        )
+    facts: dict[str, Any] = {
+        "schema": 1,
+        "features": [file.name for file in files],
+        "layers": list(asked),
+        "time": time,
+        "over_windows": over_windows,
+        "clip_seconds": extractor.samples / extractor.sample_rate,
+        "data": manifest.name,
+        "seed": seed,
+        "rows": result.rows,
+        "model": result.model_splits,
+        "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
+    }
+    table = format_table(result.rows)
+    out.mkdir(parents=True, exist_ok=True)
+    if result.model is not None:
+        save(result.model, out / "model.keras")
+    (out / "table.md").write_text(table, encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    click.echo(f"{table}\nFolder: {out}")
+    return 3 if clips.failures else 0
