@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--songs", type=int, default=50)
-    parser.add_argument("--model", default="openmusic_baseline")
+    parser.add_argument("--model", default="genres")
     parser.add_argument("--windows", type=int, default=10)
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--backend")

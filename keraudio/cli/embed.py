@@ -14,7 +14,7 @@ Examples:
   keraudio embed a.keras,b.keras songs/ -o both.npz --layers -1
 
 \b
-In Python: data = numpy.load("music.npz"); data["features"], data["paths"], json.loads(str(data["about"]))
+In Python: data = numpy.load("music.npz"), which has features, paths and about, a JSON text.
 """
 
 
@@ -30,7 +30,7 @@ def embed(
     models: str,
     paths: tuple[Path, ...],
     out: Path,
-    asked: tuple[str, ...],
+    asked: tuple[str, ...] | None,
     time: str,
     over_windows: str,
     windows: int | None,
@@ -73,7 +73,7 @@ def embed(
                 failed += 1
                 progress({"event": "bad_clip", "reason": embedding.error})
             progress({"event": "features", "done": len(done), "total": len(songs)})
-    settings = {"layers": list(asked), "time": time, "over_windows": over_windows, "windows": windows}
+    settings = {"layers": asked and list(asked), "time": time, "over_windows": over_windows, "windows": windows}
     save_embeddings(out, done, columns, settings)
     width = columns[-1].first + columns[-1].size
     click.echo(f"{out}: {len(done) - failed} files, {width} features of {', '.join(one.layer for one in columns)}")

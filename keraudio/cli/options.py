@@ -70,8 +70,13 @@ def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter(f"must be names or levels with commas between. Received: {value!r}")
+    return names
 
 
 def feature_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +99,5 @@ def feature_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--layers",
         "asked",
         callback=_names,
-        default="-1,-2,-3",
-        show_default=True,
-        help="Layers by name, or levels from the end, with commas between.",
+        help="Layers by name, or levels from the end, with commas between. Default: -1,-2,-3, as far as there are.",
     )(command)

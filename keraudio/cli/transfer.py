@@ -13,7 +13,7 @@ CLASSIFIERS = ("logistic", "svm", "mlp")
 EPILOG = """\b
 Examples:
   keraudio transfer --features genres --data folder:~/sounds --out runs/mine
-  keraudio transfer --features msd_musicnn.keras,mtt_musicnn.keras --data openmusic:data/openmusic --classifier svm
+  keraudio transfer --features genres --data esc50:data/esc50 --classifier svm --classifier mlp
   keraudio tag --model runs/mine new-recordings/
 """
 
@@ -49,7 +49,7 @@ Examples:
 def transfer(
     models: str,
     data: str,
-    asked: tuple[str, ...],
+    asked: tuple[str, ...] | None,
     time: str,
     over_windows: str,
     classifiers: tuple[str, ...],
@@ -110,7 +110,7 @@ def transfer(
     facts: dict[str, Any] = {
         "schema": 1,
         "features": [file.name for file in files],
-        "layers": list(asked),
+        "layers": asked and list(asked),
         "time": time,
         "over_windows": over_windows,
         "clip_seconds": extractor.samples / extractor.sample_rate,

@@ -12,8 +12,9 @@ class ClipFeatures(keras.layers.Layer):
     """Applies a model to windows that are spread evenly over a clip, and takes their mean or maximum.
 
     The first window begins where the clip does, the last one ends where it ends, and between them they lie at equal
-    distances, one more of them than would fit side by side where they do not fill the clip (Lee et al. 2018, section
-    4.1: the network is slid over a song, and what it gives is summarized).
+    distances, as few as cover the clip (Lee et al. 2018, section 4.1: the network is slid over a song, and what it
+    gives is summarized). Windows of zeros alone, such as those with which a short clip is filled up, do not count,
+    unless all are.
 
     Args:
         model: a functional model from `(batch, window)` to `(batch, features)`, `window` known.
@@ -64,7 +65,12 @@ class ClipFeatures(keras.layers.Layer):
         training = training and self.model.trainable
         features = self.model(ops.reshape(windows, (-1, window)), training=training)
         features = ops.reshape(features, (-1, len(self.starts), features.shape[-1]))
-        return ops.mean(features, axis=1) if self.reduction == "mean" else ops.max(features, axis=1)
+        sounds = ops.any(windows != 0, axis=-1, keepdims=True)
+        counts = ops.logical_or(sounds, ops.logical_not(ops.any(sounds, axis=1, keepdims=True)))
+        if self.reduction == "max":
+            return ops.max(ops.where(counts, features, -np.inf), axis=1)
+        shares = ops.cast(counts, features.dtype)
+        return ops.sum(features * shares, axis=1) / ops.sum(shares, axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.model.output_shape[1])

@@ -51,12 +51,12 @@ class Embedding:
     error: str | None = None
 
 
-def embedding_columns(models: Sequence[AudioClassifier], asked: Sequence[str]) -> list[Column]:
+def embedding_columns(models: Sequence[AudioClassifier], asked: Sequence[str] | None = None) -> list[Column]:
     """What the columns of `embed_files` are.
 
     Args:
         models: of different names.
-        asked: layers or levels of each, see `keraudio.training.layer_names`.
+        asked: layers or levels of each, see `keraudio.training.layer_names`. Defaults to the last three levels.
 
     Raises:
         KeraudioError: a layer does not exist, or two models have one name.
@@ -76,7 +76,7 @@ def embed_files(
     models: Sequence[AudioClassifier],
     paths: Sequence[Path],
     *,
-    asked: Sequence[str] = ("-1", "-2", "-3"),
+    asked: Sequence[str] | None = None,
     time: str = "max",
     over_windows: str = "mean",
     windows: int | None = None,

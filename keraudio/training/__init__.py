@@ -1,6 +1,6 @@
 """Training a classifier with `model.fit`, and transfer: features of trained networks and classifiers of them."""
 
-from keraudio.training.features import feature_columns, feature_model, layer_names, levels
+from keraudio.training.features import feature_columns, feature_model, last_levels, layer_names, levels
 from keraudio.training.fit import Fitted, fit
 from keraudio.training.settings import TrainingSettings
 from keraudio.training.training_model import TrainingModel
@@ -31,6 +31,7 @@ __all__ = [
     "feature_model",
     "fit",
     "fit_head",
+    "last_levels",
     "layer_names",
     "levels",
     "load_sources",

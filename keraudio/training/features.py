@@ -66,12 +66,17 @@ def levels(backbone: keras.Model) -> dict[int, tuple[str, ...]]:
     return {level: tuple(found[level]) for level in sorted(found, reverse=True)}
 
 
-def layer_names(model: AudioClassifier, asked: Sequence[str]) -> list[str]:
+def last_levels(model: AudioClassifier, count: int = 3) -> list[str]:
+    """The last levels of a classifier as `layer_names` takes them, `["-1", "-2", ...]`, as many as it has."""
+    return [str(level) for level in levels(model.backbone) if level >= -count]
+
+
+def layer_names(model: AudioClassifier, asked: Sequence[str] | None = None) -> list[str]:
     """The names of a classifier's layers that are meant by names or by levels.
 
     Args:
         model: the classifier; its backbone's layers and its front end's may be named.
-        asked: each a layer's name, or a level as `"-1"`.
+        asked: each a layer's name, or a level as `"-1"`. Defaults to None, the last three levels.
 
     Raises:
         KeraudioError: there is no such layer or level; the nearest name is given.
@@ -79,7 +84,7 @@ def layer_names(model: AudioClassifier, asked: Sequence[str]) -> list[str]:
     known = {layer.name for part in (model.front_end, model.backbone) for layer in part.layers}
     by_level = levels(model.backbone)
     names: list[str] = []
-    for one in asked:
+    for one in last_levels(model) if asked is None else asked:
         if one in known:
             found: tuple[str, ...] = (one,)
         elif one.lstrip("-").isdigit():

@@ -19,7 +19,7 @@ from keraudio.description import Description
 from keraudio.errors import KeraudioError, ModelFileError
 from keraudio.layers import ClipFeatures
 from keraudio.pipeline import CachedClips
-from keraudio.training.features import feature_columns, feature_model, layer_names
+from keraudio.training.features import feature_columns, feature_model, last_levels, layer_names
 from keraudio.training.fit import MODEL_FILE
 
 CLASSIFIERS = ("logistic", "svm", "mlp")
@@ -79,7 +79,7 @@ def clip_samples(sources: Sequence[AudioClassifier], clips: CachedClips, seconds
 
 def build_extractor(
     sources: Sequence[AudioClassifier],
-    asked: Sequence[str],
+    asked: Sequence[str] | None,
     *,
     samples: int,
     time: str = "max",
@@ -89,7 +89,7 @@ def build_extractor(
 
     Args:
         sources: the networks, of one sample rate and different names.
-        asked: layers or levels of each, see `keraudio.training.features.layer_names`.
+        asked: layers or levels of each, see `keraudio.training.layer_names`; None: the last three levels.
         samples: length of a clip, at least each network's window.
         time: `"max"` or `"mean"` over a window's frames. Defaults to `"max"`.
         over_windows: `"mean"` or `"max"` over a clip's windows. Defaults to `"mean"`.
@@ -111,15 +111,16 @@ def build_extractor(
     parts, rows, width = [], {}, 0
     for source in sources:
         begin = width
-        chosen = layer_names(source, asked)
+        wanted = last_levels(source) if asked is None else asked
+        chosen = layer_names(source, wanted)
         columns = feature_columns(source, chosen)
         places = {}
         for one in chosen:
             places[one] = np.arange(width, width + columns[one])
             width += columns[one]
-        for one in asked if len(asked) > 1 else ():
+        for one in wanted if len(wanted) > 1 else ():
             rows[f"{source.name} {one}"] = np.concatenate([places[name] for name in layer_names(source, [one])])
-        rows[f"{source.name} {', '.join(asked)}"] = np.arange(begin, width)
+        rows[f"{source.name} {', '.join(wanted)}"] = np.arange(begin, width)
         inner = feature_model(source, chosen, time=time, name=f"{source.name}_features")
         inner.trainable = False
         parts.append(ClipFeatures(inner, reduction=over_windows, name=source.name)(clip))

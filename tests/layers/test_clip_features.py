@@ -28,6 +28,18 @@ def test_they_are_the_mean_or_maximum_of_windows_that_cover_the_clip(samples, st
     np.testing.assert_allclose(found, getattr(every, reduction)(axis=0), atol=1e-6)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "max"])
+def test_windows_of_zeros_count_only_where_there_are_no_others(reduction) -> None:
+    model = features_of()
+    x = np.random.default_rng(0).standard_normal((3, 24)).astype("float32")
+    x[0, 10:] = 0
+    x[1] = 0
+    every = np.stack([model.predict(x[:, start : start + 8], verbose=0) for start in (0, 8, 16)], axis=1)
+    found = array(run(ClipFeatures(model, reduction=reduction), x))
+    expected = [getattr(kept, reduction)(axis=0) for kept in (every[0, :2], every[1], every[2])]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @given(st.integers(1, 50), st.integers(0, 300))
 def test_windows_lie_evenly_from_the_first_sample_to_the_last(window: int, more: int) -> None:
     starts = window_places(window + more, window)

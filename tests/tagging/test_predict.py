@@ -218,3 +218,30 @@ def test_every_clip_is_one_batch_of_one_shape(monkeypatch: pytest.MonkeyPatch, s
     model = _Saying([0.5, 0.5])
     list(predict_files(model, songs, windows=6))  # type: ignore[arg-type]
     assert model.shapes == {(6, WINDOW)}
+
+
+def test_extra_labels_are_answers_only_where_they_are_asked_for(songs: list[Path]) -> None:
+    import keras
+
+    from keraudio.layers import LabelProbabilities
+
+    # Three labels that are always 0.9, 0.8 and 0.7.
+    inputs = keras.Input((WINDOW,))
+    logits = keras.layers.Dense(3, kernel_initializer="zeros", bias_initializer=_log_odds)(inputs)
+    description = {
+        "labels": ["Loud", "Rock", "Sad"], "extra_labels": ["Loud", "Sad"], "sample_rate": 4000, "window": WINDOW,
+        "hop": WINDOW, "multi_label": True, "thresholds": [0.85, 0.75, 0.75],
+    }  # fmt: skip
+    model = keras.Model(inputs, LabelProbabilities(description)(logits))
+    genre = next(predict_files(model, songs[:1]))
+    assert (genre.labels, genre.chosen) == (("Rock",), ("Rock",))
+    np.testing.assert_allclose(genre.probabilities, [0.8], atol=1e-6)
+    every = next(predict_files(model, songs[:1], all_labels=True))
+    assert (every.labels, every.chosen) == (("Loud", "Rock", "Sad"), ("Loud", "Rock"))
+    assert every.probability("Sad") == pytest.approx(0.7, abs=1e-6)
+
+
+def _log_odds(shape, dtype=None):
+    import keras
+
+    return keras.ops.convert_to_tensor(np.log([9.0, 4.0, 7 / 3]).astype("float32"))

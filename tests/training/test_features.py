@@ -6,7 +6,7 @@ from tones import WINDOW, tone_classifier
 
 from keraudio import KeraudioError
 from keraudio.backbones import musicnn, musicnn_vgg, residual_cnn
-from keraudio.training import feature_columns, feature_model, layer_names, levels
+from keraudio.training import feature_columns, feature_model, last_levels, layer_names, levels
 
 pytestmark = pytest.mark.backends
 
@@ -83,6 +83,13 @@ def test_features_of_one_layer_need_nothing_behind_it() -> None:
 def test_a_layer_that_does_not_exist_is_named(asked: str, message: str) -> None:
     with pytest.raises(KeraudioError, match=message):
         layer_names(small_classifier(), [asked])
+
+
+def test_the_last_three_levels_are_asked_for_unless_others_are_or_as_many_as_there_are() -> None:
+    three = small_classifier()
+    assert last_levels(three) == ["-1", "-2", "-3"]
+    assert layer_names(three) == layer_names(three, ["-1", "-2", "-3"])
+    assert last_levels(tone_classifier()) == ["-1"]
 
 
 def test_another_way_over_time_is_refused() -> None:
