@@ -63,7 +63,8 @@ def test_everything_of_the_package_is_in_it_and_nothing_else(members: set[str]) 
 
 def test_what_is_no_code_is_in_it(members: set[str]) -> None:
     assert "keraudio/py.typed" in members
-    assert {"keraudio/models/openmusic_baseline.keras", "keraudio/models/openmusic_baseline.md"} <= members
+    assert {"keraudio/models/genres.keras", "keraudio/models/genres.md"} <= members
+    assert "keraudio/models/MUSICNN_LICENSE.md" in members
     assert {"keraudio/recipes/folder_baseline.toml", "keraudio/datasets/splits/gtzan_filtered_test.txt"} <= members
     assert "keraudio/tagging/demo/CREDITS.md" in members
     assert {f"keraudio/tagging/demo/{clip.name}" for clip in find_audio([demo_folder()])} <= members
