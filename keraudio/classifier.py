@@ -1,6 +1,7 @@
 """Front end + backbone + head as one functional model whose file describes itself; saving it, and loading it safely."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,6 +185,12 @@ def describe(model: keras.Model) -> Description:
 def logits_model(model: keras.Model) -> keras.Model:
     """The same layers and weights up to the logits `(batch, labels)`: what losses and calibration work on."""
     return keras.Model(model.input, head_of(model).input, name=f"{model.name}_logits")
+
+
+def layer_name(text: str) -> str:
+    """`text` as a name that layers and models may have on every backend: letters, digits, "_" and "-" of ASCII."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    return name if name[:1].isalnum() else f"model{name}"
 
 
 def save(model: keras.Model, path: str | Path) -> None:

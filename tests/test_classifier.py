@@ -228,3 +228,24 @@ def test_the_package_gives_all_of_it() -> None:
     assert keraudio.AudioClassifier is AudioClassifier
     assert keraudio.load is load
     assert keraudio.describe is describe
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("esc50_baseline", "esc50_baseline"),
+        ("my run, 2", "my_run__2"),
+        ("Größe", "Gr__e"),
+        ("", "model"),
+        ("-a", "model-a"),
+    ],
+)
+def test_any_text_becomes_a_name_that_layers_may_have(text: str, name: str) -> None:
+    import keras
+
+    from keraudio.classifier import layer_name
+
+    assert layer_name(text) == name
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name=name)(inputs), name=name)
+    assert model.predict(np.zeros((1, 2)), verbose=0).shape == (1, 1)

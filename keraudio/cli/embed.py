@@ -60,21 +60,25 @@ def embed(
     from keraudio.tagging.embed import check_embeddings_file, embed_files, embedding_columns, save_embeddings
     from keraudio.training import load_sources
 
-    check_embeddings_file(out)
     sources = load_sources(files)
     columns = embedding_columns(sources, asked)
-    done, failed = [], 0
-    with FitProgress() as progress:
-        for embedding in embed_files(
-            sources, songs, asked=asked, time=time, over_windows=over_windows, windows=windows, jobs=jobs
-        ):
-            done.append(embedding)
-            if embedding.error is not None:
-                failed += 1
-                progress({"event": "bad_clip", "reason": embedding.error})
-            progress({"event": "features", "done": len(done), "total": len(songs)})
+    check_embeddings_file(out)
     settings = {"layers": asked and list(asked), "time": time, "over_windows": over_windows, "windows": windows}
-    save_embeddings(out, done, columns, settings)
+    done, failed = [], 0
+    try:
+        with FitProgress() as progress:
+            for embedding in embed_files(
+                sources, songs, asked=asked, time=time, over_windows=over_windows, windows=windows, jobs=jobs
+            ):
+                done.append(embedding)
+                if embedding.error is not None:
+                    failed += 1
+                    progress({"event": "bad_clip", "reason": embedding.error})
+                progress({"event": "features", "done": len(done), "total": len(songs)})
+    finally:
+        # Interrupted, too, what is finished is kept.
+        if done:
+            save_embeddings(out, done, columns, settings)
     width = columns[-1].first + columns[-1].size
     click.echo(f"{out}: {len(done) - failed} files, {width} features of {', '.join(one.layer for one in columns)}")
     return SOME_FAILED if failed else 0

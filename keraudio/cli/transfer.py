@@ -24,6 +24,7 @@ Examples:
 )
 @click.option("--data", required=True, metavar="KIND:PATH", help="Data set; `keraudio datasets` lists the kinds.")
 @feature_options
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Option of the data set's kind.")
 @click.option(
     "--classifier",
     "classifiers",
@@ -49,6 +50,7 @@ Examples:
 def transfer(
     models: str,
     data: str,
+    options: tuple[str, ...],
     asked: tuple[str, ...] | None,
     time: str,
     over_windows: str,
@@ -68,6 +70,7 @@ def transfer(
     from keraudio.datasets import load_manifest
     from keraudio.errors import KeraudioError
     from keraudio.model_file import check_model_file
+    from keraudio.recipes import parse_assignment
     from keraudio.saved_models import resolve_model
 
     files = [resolve_model(name) for name in models.split(",")]
@@ -75,7 +78,7 @@ def transfer(
         check_model_file(file)
     if (out / "report.json").exists():
         raise KeraudioError(f"Transfer needs a folder without a report. Received: {out}, which holds one")
-    manifest = load_manifest(data)
+    manifest = load_manifest(data, **dict(map(parse_assignment, options)))
     start_keras(feeds=True)
     from keraudio.classifier import save
     from keraudio.cli.progress import FitProgress
@@ -95,6 +98,8 @@ def transfer(
             progress({"event": "bad_clip", "id": clip.id, "reason": reason})
         samples = clip_samples(sources, clips, seconds)
         extractor = build_extractor(sources, asked, samples=samples, time=time, over_windows=over_windows)
+        # Before hours of work: whether there is a place for what it gives.
+        _make_folder(out)
         features = clip_features(
             extractor, clips, progress=lambda done, total: progress({"event": "features", "done": done, "total": total})
         )
@@ -121,10 +126,18 @@ def transfer(
         "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
     }
     table = format_table(result.rows)
-    out.mkdir(parents=True, exist_ok=True)
     if result.model is not None:
         save(result.model, out / "model.keras")
     (out / "table.md").write_text(table, encoding="utf-8")
     (out / "report.json").write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     click.echo(f"{table}\nFolder: {out}")
     return 3 if clips.failures else 0
+
+
+def _make_folder(out: Path) -> None:
+    from keraudio.errors import KeraudioError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeraudioError(f"{out}: cannot be made: {error.strerror or error}") from error

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keraudio.backbones import BACKBONES
-from keraudio.classifier import AudioClassifier
+from keraudio.classifier import AudioClassifier, layer_name
 from keraudio.description import Description
 from keraudio.errors import RecipeError
 from keraudio.frontends import FRONT_ENDS
@@ -42,7 +42,7 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
             dropout=recipe.head.dropout,
             waveform_augmentation=_augmentation(recipe, WAVEFORM_AUGMENTATIONS),
             feature_augmentation=_augmentation(recipe, FEATURE_AUGMENTATIONS),
-            name=_layer_name(recipe.name),
+            name=layer_name(recipe.name),
         )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"{recipe.name}: {error}") from error
@@ -58,7 +58,3 @@ def _augmentation(recipe: Recipe, kinds: Mapping[str, Callable[..., Any]]) -> li
         make(**options, **(rate if "sample_rate" in inspect.signature(make).parameters else {}))
         for make, options in chosen
     ]
-
-
-def _layer_name(name: str) -> str:
-    return "".join(character if character.isalnum() or character in "_-" else "_" for character in name)

@@ -149,22 +149,20 @@ def save_embeddings(out: Path, embeddings: Sequence[Embedding], columns: Sequenc
     columns; `.parquet` a row a file with its path and one list a layer, `about` in its metadata.
 
     Args:
-        out: ends in `.npz` or `.parquet`, which needs pyarrow.
+        out: passes `check_embeddings_file`.
         embeddings: those without errors are kept.
         columns: of `embedding_columns`.
         settings: written down beside the columns.
 
     Raises:
-        KeraudioError: another suffix, pyarrow is not installed, or the file cannot be written.
+        KeraudioError: the file cannot be written.
     """
-    check_embeddings_file(out)
     kept = [(str(one.path), one.features) for one in embeddings if one.features is not None]
     width = columns[-1].first + columns[-1].size
     features = np.stack([features for _, features in kept]) if kept else np.zeros((0, width), "float32")
     paths = [path for path, _ in kept]
     about = json.dumps({"schema": 1, **settings, "columns": [vars(column) for column in columns]})
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}-", suffix=out.suffix)
         os.close(descriptor)
         try:
@@ -181,7 +179,7 @@ def save_embeddings(out: Path, embeddings: Sequence[Embedding], columns: Sequenc
 
 
 def check_embeddings_file(out: Path) -> None:
-    """Raises `KeraudioError` unless features can be written to a file of this name."""
+    """Raises `KeraudioError` unless features can be written to a file of this name, whose folder is made."""
     if out.suffix not in SUFFIXES:
         raise KeraudioError(f"A file of features must end in {' or '.join(SUFFIXES)}. Received: {out}")
     if out.suffix == ".parquet":
@@ -189,6 +187,12 @@ def check_embeddings_file(out: Path) -> None:
             import pyarrow  # noqa: F401
         except ImportError:
             raise KeraudioError("Parquet files need pyarrow: pip install 'keraudio[parquet]'") from None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise KeraudioError(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
 def _write_parquet(file: str, features: np.ndarray, paths: list[str], columns: Sequence[Column], about: str) -> None:

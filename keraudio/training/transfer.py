@@ -4,7 +4,6 @@ Lee, Park, Kim & Nam 2018, section 4: every network is slid over a clip, the out
 summarized, those of all networks are put side by side, and two fully connected layers tell the labels.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from keras import layers
 
 from keraudio.backend import preferred_jit
-from keraudio.classifier import AudioClassifier, load
+from keraudio.classifier import AudioClassifier, layer_name, load
 from keraudio.description import Description
 from keraudio.errors import KeraudioError, ModelFileError
 from keraudio.layers import ClipFeatures
@@ -61,14 +60,9 @@ def load_sources(files: Sequence[Path]) -> list[AudioClassifier]:
         model = load(file)
         if not isinstance(model, AudioClassifier):
             raise ModelFileError(f"{file}: features need a front end and a backbone. Received: {type(model).__name__}")
-        model.name = _layer_name(file.parent.name if file.name == MODEL_FILE else file.stem)
+        model.name = layer_name(file.parent.name if file.name == MODEL_FILE else file.stem)
         sources.append(model)
     return sources
-
-
-def _layer_name(text: str) -> str:
-    """A name that Keras takes for a layer on every backend."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", text) or "model"
 
 
 def clip_samples(sources: Sequence[AudioClassifier], clips: CachedClips, seconds: float) -> int:
@@ -123,7 +117,7 @@ def build_extractor(
         rows[f"{source.name} {', '.join(wanted)}"] = np.arange(begin, width)
         inner = feature_model(source, chosen, time=time, name=f"{source.name}_features")
         inner.trainable = False
-        parts.append(ClipFeatures(inner, reduction=over_windows, name=source.name)(clip))
+        parts.append(ClipFeatures(inner, reduction=over_windows, name=f"of_{source.name}")(clip))
     if len(sources) > 1:
         rows["all"] = np.arange(width)
     features = layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
@@ -314,7 +308,7 @@ def end_to_end(
             multi_label=multi_label,
             name=name,
         ),
-        name=name,
+        name=layer_name(name),
     )
     for place, weights in enumerate(head.dense[:-1], 1):
         model.backbone.get_layer(f"hidden_{place}").set_weights(list(weights))

@@ -85,3 +85,23 @@ def test_what_is_wrong_with_embed_is_one_line(
 def test_a_folder_without_audio_is_code_4(command, model_file: Path, tmp_path: Path) -> None:
     outcome = command("embed", model_file, tmp_path, "-o", tmp_path / "f.npz")
     assert outcome.code == 4 and "no audio found" in outcome.message and not (tmp_path / "f.npz").exists()
+
+
+def test_what_was_finished_before_an_interruption_is_kept(
+    command, model_file: Path, tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keraudio.tagging.embed as module
+
+    whole = module.embed_files
+
+    def interrupted(*arguments, **options):
+        for count, embedding in enumerate(whole(*arguments, **options)):
+            if count == 3:
+                raise KeyboardInterrupt
+            yield embedding
+
+    monkeypatch.setattr(module, "embed_files", interrupted)
+    outcome = command("embed", model_file, tones, "-o", tmp_path / "f.npz")
+    assert outcome.code == 130
+    with np.load(tmp_path / "f.npz") as data:
+        assert data["features"].shape == (3, 8) and len(data["paths"]) == 3

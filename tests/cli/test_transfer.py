@@ -65,6 +65,25 @@ def test_what_is_wrong_is_one_line_and_leaves_no_folder(
     assert "Traceback" not in outcome.message and not (tmp_path / "out").exists()
 
 
+def test_a_place_that_cannot_be_written_is_known_before_the_work(
+    command, tones: Path, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keraudio.training
+
+    monkeypatch.setattr(keraudio.training, "clip_features", lambda *_arguments, **_options: pytest.fail("worked"))
+    (tmp_path / "file").touch()
+    outcome = command(
+        "transfer", "--features", model_file, "--data", f"folder:{tones}", "--cache", tmp_path, "--out",
+        tmp_path / "file" / "out",
+    )  # fmt: skip
+    assert outcome.code == 1 and "cannot be made: Not a directory" in outcome.message
+
+
+def test_options_of_the_data_set_are_taken(command, model_file: Path, tones: Path, tmp_path: Path) -> None:
+    outcome = command("transfer", "--features", model_file, "--data", f"folder:{tones}", "--option", "labls=1")
+    assert outcome.code == 2 and "labls" in outcome.message
+
+
 def test_a_clip_that_cannot_be_read_is_named_and_the_rest_is_done(command, model_file: Path, tmp_path: Path) -> None:
     data = write_tones(tmp_path / "tones")
     (data / "high" / "broken.wav").write_bytes(b"RIFF")

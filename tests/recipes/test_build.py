@@ -40,6 +40,7 @@ def test_the_description_is_the_recipe_s() -> None:
         "sample_rate": 4000,
         "window": 2000,
         "hop": 800,
+        "extra_labels": (),
         "multi_label": True,
         "aggregate": "max",
         "thresholds": None,
