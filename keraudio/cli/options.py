@@ -49,7 +49,7 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--windows`, `--aggregate`, `--all-tags` and `--jobs` of the verbs that predict files."""
+    """`--windows`, `--aggregate`, `--min-confidence`, `--all-tags` and `--jobs` of the verbs that predict files."""
     command = click.option(
         "--jobs", type=click.IntRange(min=1), help="Decoding threads. Default: the number of processors."
     )(command)
@@ -57,6 +57,12 @@ def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--all-tags",
         is_flag=True,
         help="Also what is no genre - moods, eras, voices, instruments - if the model knows it.",
+    )(command)
+    command = click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Answers below it are unsure, whatever the model's thresholds.",
     )(command)
     command = click.option(
         "--aggregate", type=click.Choice(("mean", "majority", "max")), help="How windows vote. Default: the model's."

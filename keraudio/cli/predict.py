@@ -26,6 +26,7 @@ def predict(
     top_k: int,
     windows: int,
     aggregate: str | None,
+    min_confidence: float,
     all_tags: bool,
     jobs: int | None,
     form: str | None,
@@ -47,5 +48,13 @@ def predict(
     from keraudio.cli.answers import print_answers
     from keraudio.tagging import predict_files
 
-    predictions = predict_files(load(path), files, windows=windows, how=aggregate, jobs=jobs, all_labels=all_tags)
+    predictions = predict_files(
+        load(path),
+        files,
+        windows=windows,
+        how=aggregate,
+        jobs=jobs,
+        all_labels=all_tags,
+        min_confidence=min_confidence,
+    )
     return print_answers(predictions, model=path.stem, form=form, top_k=top_k)

@@ -74,6 +74,7 @@ def predict_files(
     how: str | None = None,
     jobs: int | None = None,
     all_labels: bool = False,
+    min_confidence: float = 0.0,
     seconds: Seconds | None = None,
 ) -> Iterator[Prediction]:
     """Predicts files one by one, in order, while later ones are decoded.
@@ -88,19 +89,22 @@ def predict_files(
         how: `"mean"`, `"majority"` or `"max"`. Defaults to the description's.
         jobs: decoding threads. Defaults to the number of processors.
         all_labels: the model's extra labels - moods, eras, instruments - count among its answers. Defaults to False.
+        min_confidence: no label is chosen below it, whatever its threshold, 0 to 1. Defaults to 0.
         seconds: filled with where the time went, if given.
 
     Yields:
         One `Prediction` a path; a file that cannot be read has an `error` and does not stop the others.
 
     Raises:
-        ValueError: `windows` or `jobs` is below 1, or `how` is unknown.
+        ValueError: `windows` or `jobs` is below 1, `how` is unknown, or `min_confidence` is no probability.
     """
     jobs = os.cpu_count() or 1 if jobs is None else jobs
     if windows < 1:
         raise ValueError(f"`windows` must be at least 1. Received: windows={windows}")
     if jobs < 1:
         raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
+    if not 0 <= min_confidence <= 1:
+        raise ValueError(f"`min_confidence` must lie in [0, 1]. Received: min_confidence={min_confidence}")
     description = describe(model)
     how = description.aggregate if how is None else how
     kept = [i for i, label in enumerate(description.labels) if all_labels or label not in description.extra_labels]
@@ -143,6 +147,7 @@ def predict_files(
             best = int(np.argmax(probabilities))
             # Without fitted thresholds the likeliest label is the answer, however likely.
             believed[best] = description.thresholds is None or at_least(probabilities, thresholds)[best]
+        believed &= at_least(probabilities, min_confidence)
         order = np.argsort(-probabilities, kind="stable")
         chosen = tuple(labels[i] for i in order if believed[i])
         yield Prediction(path, labels, probabilities, len(decoded), chosen)

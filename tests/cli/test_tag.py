@@ -174,3 +174,67 @@ def test_nothing_is_written_beside_the_songs(
     for arguments in (["tag", "."], ["tag", songs, "--json"], ["predict", model_file, "a.wav", "empty.wav", "--csv"]):
         command(*arguments, *(["--model", model_file] if arguments[0] == "tag" else []))
     assert snapshot(songs) == before
+
+
+@pytest.mark.parametrize("ending", ["\n", "\0"])
+def test_paths_come_from_standard_input(
+    command: Command, songs: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    listed = ending.join(str(songs / name) for name in ("b.flac", "album", "a.wav")) + ending
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed.encode())))
+    given = ["-0"] if ending == "\0" else ["-"]
+    outcome = command("tag", *given, "--model", model_file, "--jsonl")
+    assert outcome.code == 0
+    assert [Path(json.loads(line)["path"]).name for line in outcome.lines] == ["b.flac", "c.wav", "a.wav"]
+
+
+def test_an_empty_standard_input_is_code_4(command: Command, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    outcome = command("tag", "-", "--model", model_file)
+    assert (outcome.code, outcome.out) == (
+        4,
+        b"",
+    ) and "no audio found in the paths of standard input" in outcome.message
+
+
+def test_answers_below_the_least_confidence_are_unsure(command: Command, songs: Path, model_file: Path) -> None:
+    records = [json.loads(line) for line in command("tag", songs, "--model", model_file, "--jsonl").lines]
+    tops = [record["top"][0]["probability"] for record in records]
+    assert not any(record["unsure"] for record in records)
+    between = (min(tops) + 1) / 2
+    outcome = command("tag", songs, "--model", model_file, "--min-confidence", between, "--jsonl")
+    assert [json.loads(line)["unsure"] for line in outcome.lines] == [value < between for value in tops]
+    assert command("tag", songs, "--model", model_file, "--min-confidence", "1.5").code == 2
+
+
+def test_aliases_are_the_users_names_in_every_form(
+    command: Command, songs: Path, model_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text('[rename]\nhigh = "treble"\nlow = "treble"\n[parent]\ntreble = "tone"\n')
+    outcome = command("tag", songs, "--model", model_file, "--aliases", tmp_path / "mine.toml", "--jsonl")
+    assert (outcome.code, outcome.err) == (0, b"")
+    assert all(json.loads(line)["labels"] == ["treble", "tone"] for line in outcome.lines)
+    (tmp_path / "mine.toml").write_text('drop = ["hihg"]\n')
+    outcome = command("tag", songs, "--model", model_file, "--aliases", tmp_path / "mine.toml")
+    assert outcome.code == 0
+    assert outcome.message == "keraudio: no label of the model is called 'hihg'. Did you mean 'high'?"
+    (tmp_path / "mine.toml").write_text("dorp = []\n")
+    outcome = command("tag", songs, "--model", model_file, "--aliases", tmp_path / "mine.toml")
+    assert outcome.code == 1 and "aliases must be among drop, parent, rename. Received: 'dorp'" in outcome.message
+
+
+def test_playlists_are_written_beside_the_answers_and_never_over_anothers(
+    command: Command, songs: Path, model_file: Path, tmp_path: Path
+) -> None:
+    before = snapshot(songs)
+    lists = tmp_path / "lists"
+    outcome = command("tag", songs, "--model", model_file, "--playlists", lists, "--jsonl")
+    assert outcome.code == 0
+    for line in outcome.lines:
+        record = json.loads(line)
+        text = (lists / f"{record['labels'][0]}.m3u8").read_text()
+        assert os.path.relpath(record["path"], lists) in text.splitlines()
+    assert snapshot(songs) == before
+    (lists / "high.m3u8").write_text("#EXTM3U\nmine.mp3\n")
+    outcome = command("tag", songs, "--model", model_file, "--playlists", lists)
+    assert outcome.code == 1 and outcome.out == b"" and "must not replace another's" in outcome.message
