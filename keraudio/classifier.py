@@ -1,8 +1,6 @@
 """Front end + backbone + head as one functional model whose file describes itself; saving it, and loading it safely."""
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from keraudio.errors import ModelFileError
 from keraudio.layers.kernel_path import kernel_path
 from keraudio.layers.label_probabilities import LabelProbabilities
 from keraudio.model_file import check_model_file
+from keraudio.whole_file import whole_file
 
 LOGITS = "logits"
 PROBABILITIES = "probabilities"
@@ -204,16 +203,8 @@ def save(model: keras.Model, path: str | Path) -> None:
     describe(model)
     if path.suffix != ".keras":
         raise ModelFileError(f"A model file must end in .keras. Received: {path}")
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".keras")
-    os.close(descriptor)
-    try:
-        with _uncompiled(model):
-            model.save(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as temporary, _uncompiled(model):
+        model.save(temporary)
 
 
 @contextmanager
@@ -228,12 +219,6 @@ def _uncompiled(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         model.compiled, model.optimizer = True, optimizer
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | Path) -> keras.Model:

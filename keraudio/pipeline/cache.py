@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import platformdirs
 from keraudio.audio import load_audio
 from keraudio.datasets import Clip, Manifest
 from keraudio.errors import AudioError, DatasetError
+from keraudio.whole_file import whole_file
 
 # Part of every key: raise it when decoding, downmixing, resampling or the file format changes.
 CACHE_VERSION = 1
@@ -157,11 +157,5 @@ def _whole_length(file: Path) -> int:
 
 def _write(file: Path, samples: np.ndarray) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            np.save(target, samples, allow_pickle=False)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(file) as temporary, temporary.open("wb") as target:
+        np.save(target, samples, allow_pickle=False)

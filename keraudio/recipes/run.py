@@ -1,7 +1,6 @@
 """A recipe carried out: data, training, evaluation, and the run folder from which it can be repeated."""
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from keraudio.recipes.schema import Recipe
 from keraudio.training import Fitted, fit
 from keraudio.training.fit import MODEL_FILE, STATE_FILE
 from keraudio.versions import versions
+from keraudio.whole_file import whole_file
 
 RECIPE_FILE = "recipe.toml"
 RUN_FILE = "run.json"
@@ -183,6 +183,5 @@ def _begin_folder(folder: Path, recipe: Recipe, data: str, seed: int) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

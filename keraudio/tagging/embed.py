@@ -15,6 +15,7 @@ from keraudio.classifier import AudioClassifier
 from keraudio.errors import AudioError, KeraudioError
 from keraudio.tagging.predict import read_ahead
 from keraudio.training import feature_columns, feature_model, layer_names
+from keraudio.whole_file import whole_file
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -163,17 +164,11 @@ def save_embeddings(out: Path, embeddings: Sequence[Embedding], columns: Sequenc
     paths = [path for path, _ in kept]
     about = json.dumps({"schema": 1, **settings, "columns": [vars(column) for column in columns]})
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}-", suffix=out.suffix)
-        os.close(descriptor)
-        try:
+        with whole_file(out) as temporary:
             if out.suffix == ".npz":
                 np.savez_compressed(temporary, features=features, paths=np.array(paths, dtype=str), about=about)
             else:
                 _write_parquet(temporary, features, paths, columns, about)
-            os.replace(temporary, out)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise KeraudioError(f"{out}: cannot be written: {error.strerror or error}") from error
 
@@ -195,7 +190,7 @@ def check_embeddings_file(out: Path) -> None:
         raise KeraudioError(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
-def _write_parquet(file: str, features: np.ndarray, paths: list[str], columns: Sequence[Column], about: str) -> None:
+def _write_parquet(file: Path, features: np.ndarray, paths: list[str], columns: Sequence[Column], about: str) -> None:
     import pyarrow
     from pyarrow import parquet
 

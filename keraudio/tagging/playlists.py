@@ -2,13 +2,13 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keraudio.audio.sound import readable
 from keraudio.errors import TagError
+from keraudio.whole_file import whole_file
 
 # Late, so that a folder that will not do is named without waiting for a backend.
 if TYPE_CHECKING:
@@ -86,15 +86,9 @@ def _write(file: Path, label: str, songs: Sequence[Path]) -> None:
             continue
         # A name that begins with "#" would be a remark.
         lines += [f"#EXTINF:-1,{_one_line(song.stem)}", f"./{path}" if path.startswith("#") else path]
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            # Names that are not UTF-8 are written as the file system has them.
-            target.write((_HEADER + "\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Names that are not UTF-8 are written as the file system has them.
+    with whole_file(file) as temporary:
+        temporary.write_bytes((_HEADER + "\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
 
 
 def _one_line(text: str) -> str:

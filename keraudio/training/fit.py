@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from keraudio.pipeline import Crops, Windows, feed
 from keraudio.training.run_state import load_run_state, save_run_state
 from keraudio.training.settings import TrainingSettings, build_optimizer
 from keraudio.training.training_model import TrainingModel, loss_and_metrics
+from keraudio.whole_file import whole_file
 
 STATE_FILE = "state.npz"
 MODEL_FILE = "model.keras"
@@ -230,6 +230,5 @@ def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text.getvalue())
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text.getvalue())

@@ -1,8 +1,6 @@
 """Everything a training needs to go on after a kill, in one file that is either old or new and whole."""
 
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 
 from keraudio.errors import KeraudioError
+from keraudio.whole_file import whole_file
 
 _FACTS = "facts"
 
@@ -26,16 +25,8 @@ def save_run_state(path: Path, model: keras.Model, facts: dict[str, Any]) -> Non
     arrays: dict[str, Any] = {f"model/{i}": _value(variable) for i, variable in enumerate(_model_variables(model))}
     arrays |= {f"optimizer/{i}": _value(variable) for i, variable in enumerate(model.optimizer.variables)}
     arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), dtype="uint8")
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path, durable=True) as temporary, temporary.open("wb") as target:
+        np.savez(target, allow_pickle=False, **arrays)
 
 
 def load_run_state(path: Path, model: keras.Model) -> dict[str, Any]:

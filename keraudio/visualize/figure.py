@@ -1,10 +1,10 @@
 """Figures without a screen: matplotlib's object interface on the Agg canvas, written whole or not at all."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keraudio.errors import KeraudioError
+from keraudio.whole_file import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,13 +57,9 @@ def save_figure(figure: "Figure", out: Path) -> None:
     out = Path(out)
     if out.suffix.lower() not in _SUFFIXES:
         raise KeraudioError(f"A plot must end in {', '.join(_SUFFIXES)}. Received: {out}")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(out) as part:
             figure.savefig(part, format=out.suffix.lower()[1:], dpi=_DPI, bbox_inches="tight", pad_inches=0.1)
-            os.replace(part, out)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise KeraudioError(f"A plot cannot be written. Received: {out}: {error.strerror or error}") from error
