@@ -290,7 +290,7 @@ cache_clips(manifest, sample_rate=8000, folder=folder)
 
 
 def entries(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.npy"))
+    return sorted(file for file in folder.rglob("*.npy") if not file.name.startswith("."))
 
 
 def test_two_processes_at_once_leave_whole_entries_and_nothing_else(tmp_path: Path) -> None:
