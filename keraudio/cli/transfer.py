@@ -85,6 +85,7 @@ def transfer(
     from keraudio.pipeline import cache_clips
     from keraudio.recipes import format_table, transfer
     from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
+    from keraudio.whole_file import whole_file
 
     sources = load_sources(files)
     with FitProgress() as progress:
@@ -128,8 +129,11 @@ def transfer(
     table = format_table(result.rows)
     if result.model is not None:
         save(result.model, out / "model.keras")
-    (out / "table.md").write_text(table, encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    report = json.dumps(facts, indent=1, allow_nan=False) + "\n"
+    # The report last: by it a folder counts as full.
+    for name, text in (("table.md", table), ("report.json", report)):
+        with whole_file(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     click.echo(f"{table}\nFolder: {out}")
     return 3 if clips.failures else 0
 
