@@ -21,7 +21,14 @@ from keraudio.audio import read_windows
 from keraudio.classifier import load, logits_model, save
 from keraudio.convert.genres import GENRES, build_genres
 from keraudio.datasets import load_manifest
-from keraudio.evaluation import evaluate_scores, fit_calibration, fit_thresholds, reliability, wilson_interval
+from keraudio.evaluation import (
+    Calibration,
+    evaluate_scores,
+    fit_calibration,
+    fit_thresholds,
+    reliability,
+    wilson_interval,
+)
 from keraudio.visualize import save_reliability_diagram
 
 WINDOWS = 10
@@ -118,7 +125,7 @@ def main() -> None:
 
     options.results.mkdir(parents=True, exist_ok=True)
     test = ~fitted_on
-    before = reliability(np.nanmean(1 / (1 + np.exp(-logits[test].astype("float64"))), axis=1), truth[test])
+    before = reliability(Calibration().probabilities(logits[test]), truth[test])
     after = reliability(probabilities[test], truth[test])
     save_reliability_diagram(
         {"before": before, "after": after},

@@ -5,6 +5,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from keraudio.errors import KeraudioError
 
@@ -45,6 +46,12 @@ def choose_backend(name: str | None = None) -> None:
     unsettled = "KERAS_BACKEND" not in os.environ and "keras" not in sys.modules
     if unsettled and installed and _configured_backend() not in installed:
         os.environ["KERAS_BACKEND"] = installed[0]
+
+
+def prefer_jit(model: Any) -> None:
+    """Lets a model that was not compiled predict as `preferred_jit` has it."""
+    if preferred_jit() is False:
+        model.jit_compile = False
 
 
 def preferred_jit() -> str | bool:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
-from keraudio.backend import preferred_jit
+from keraudio.backend import prefer_jit
 from keraudio.description import Description
 from keraudio.errors import ModelFileError
 from keraudio.layers.kernel_path import kernel_path
@@ -186,6 +187,20 @@ def logits_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, head_of(model).input, name=f"{model.name}_logits")
 
 
+def predict_rows(model: keras.Model, rows: np.ndarray, *, size: int) -> np.ndarray:
+    """What a model gives for `rows` `(rows, samples)`, in batches of one size, so that it is compiled once.
+
+    The last batch is filled up with silence, whose results are left out.
+    """
+    results = []
+    for first in range(0, len(rows), size):
+        here = rows[first : first + size]
+        batch = np.zeros((size, *rows.shape[1:]), dtype="float32")
+        batch[: len(here)] = here
+        results.append(np.asarray(model.predict_on_batch(batch))[: len(here)])
+    return np.concatenate(results)
+
+
 def layer_name(text: str) -> str:
     """`text` as a name that layers and models may have on every backend: letters, digits, "_" and "-" of ASCII."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", text)
@@ -253,6 +268,5 @@ def load(path: str | Path) -> keras.Model:
             f"{path}: the model must have one output a label. "
             f"Received: {outputs} outputs for {len(description.labels)} labels"
         )
-    if preferred_jit() is False:
-        model.jit_compile = False
+    prefer_jit(model)
     return model

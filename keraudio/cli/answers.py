@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.evaluation.label_text import shorten
 from keraudio.tagging import Prediction
 
 SCHEMA = 1
-SOME_FAILED = 3
 UNSURE = "unsure"
 
 

@@ -4,6 +4,8 @@ import json
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
+
 EPILOG = """\b
 Examples:
   keraudio datasets
@@ -70,4 +72,4 @@ def verify(data: str, options: tuple[str, ...], as_json: bool) -> int:
         click.echo(
             f"{total.clips} clips, {len(total.failed)} cannot be decoded; {total.duration / 3600:.2f} hours of sound"
         )
-    return 3 if total.failed else 0
+    return SOME_FAILED if total.failed else 0

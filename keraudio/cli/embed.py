@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from keraudio.cli.options import backend_option, feature_options
+from keraudio.cli.exit_codes import SOME_FAILED, nothing_found
+from keraudio.cli.options import backend_option, feature_options, model_files
 
-NOTHING_FOUND, SOME_FAILED = 4, 3
 EPILOG = """\b
 Examples:
   keraudio embed genres ~/Music -o music.npz
@@ -42,20 +42,13 @@ def embed(
     by side.
     """
     from keraudio.audio import find_audio
-    from keraudio.audio.sound import readable
     from keraudio.cli.start import start_keras
-    from keraudio.model_file import check_model_file
-    from keraudio.saved_models import resolve_model
 
-    files = [resolve_model(name) for name in models.split(",")]
-    for file in files:
-        check_model_file(file)
+    files = model_files(models)
     songs = find_audio(paths)
     if not songs:
-        click.echo(f"keraudio: no audio found in {', '.join(map(readable, paths))}", err=True)
-        return NOTHING_FOUND
-    # Training stands behind the features, and what feeds it behind training.
-    start_keras(feeds=True)
+        return nothing_found(paths)
+    start_keras()
     from keraudio.cli.progress import FitProgress
     from keraudio.tagging.embed import check_embeddings_file, embed_files, embedding_columns, save_embeddings
     from keraudio.training import load_sources

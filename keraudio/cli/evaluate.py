@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option
 from keraudio.errors import DatasetError, KeraudioError
 
@@ -84,7 +85,7 @@ def evaluate(
     report = evaluate_clips(load(path), clips, how=vote)
     report["failures"] = [{"id": clip.id, "reason": reason} for clip, reason in clips.failures]
     click.echo(json.dumps(report, indent=1, allow_nan=False) if as_json else format_report(report))
-    return 3 if clips.failures else 0
+    return SOME_FAILED if clips.failures else 0
 
 
 def _manifest(run: Path, data: str | None, options: tuple[str, ...]) -> Any:

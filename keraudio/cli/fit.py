@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option
 
 EPILOG = """\b
@@ -76,4 +77,4 @@ def fit(
     click.echo(f"{split} clips, best epoch {run.fitted.best_epoch + 1} of {len(run.fitted.history)}\n")
     click.echo(format_report(report))
     click.echo(f"\nRun folder: {out}")
-    return 3 if run.failures else 0
+    return SOME_FAILED if run.failures else 0

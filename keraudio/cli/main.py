@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from keraudio.cli.exit_codes import INTERRUPTED
 from keraudio.errors import KeraudioError
 from keraudio.nearest import did_you_mean
 from keraudio.version import __version__
@@ -26,7 +27,6 @@ VERBS = {
     "datasets": "List the kinds of data sets, or check one.",
     "doctor": "Show versions, backends, devices and decoders, and what is missing.",
 }
-INTERRUPTED = 130
 
 EPILOG = """\b
 Examples:

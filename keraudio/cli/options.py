@@ -76,6 +76,21 @@ def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def model_files(names: str) -> list[Path]:
+    """The checked files of models by path, run folder or name, with commas between.
+
+    Raises:
+        ModelFileError: there is no such model, or a file is no model's.
+    """
+    from keraudio.model_file import check_model_file
+    from keraudio.saved_models import resolve_model
+
+    files = [resolve_model(name) for name in names.split(",")]
+    for file in files:
+        check_model_file(file)
+    return files
+
+
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     if value is None:
         return None

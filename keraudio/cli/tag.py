@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keraudio.cli.exit_codes import nothing_found
 from keraudio.cli.options import backend_option, format_options, voting_options
 
 if TYPE_CHECKING:
     from keraudio.tagging import Aliases, Prediction
 
-NOTHING_FOUND = 4
 EPILOG = """\b
 Aliases are TOML, by the labels' names (--aliases mine.toml):
   drop = ["Experimental"]
@@ -80,7 +80,6 @@ def tag(
         paths = _with_standard_input(paths, null)
 
     from keraudio.audio import find_audio
-    from keraudio.audio.sound import readable
     from keraudio.cli.start import start_keras
     from keraudio.model_file import check_model_file
     from keraudio.saved_models import DEFAULT_MODEL, resolve_model
@@ -93,9 +92,7 @@ def tag(
     _check_names(aliases, description.labels, playlists)
     songs = find_audio(chosen, recursive=not no_recursive)
     if not songs:
-        places = ", ".join(map(readable, chosen)) or "the paths of standard input"
-        click.echo(f"keraudio: no audio found in {places}", err=True)
-        return NOTHING_FOUND
+        return nothing_found(chosen)
 
     start_keras()
     from keraudio.classifier import load

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from keraudio.cli.options import backend_option, cache_option, feature_options
+from keraudio.cli.exit_codes import SOME_FAILED
+from keraudio.cli.options import backend_option, cache_option, feature_options, model_files
 
 CLASSIFIERS = ("logistic", "svm", "mlp")
 EPILOG = """\b
@@ -69,22 +70,18 @@ def transfer(
     from keraudio.cli.start import start_keras
     from keraudio.datasets import load_manifest
     from keraudio.errors import KeraudioError
-    from keraudio.model_file import check_model_file
     from keraudio.recipes import parse_assignment
-    from keraudio.saved_models import resolve_model
 
-    files = [resolve_model(name) for name in models.split(",")]
-    for file in files:
-        check_model_file(file)
+    files = model_files(models)
     if (out / "report.json").exists():
         raise KeraudioError(f"Transfer needs a folder without a report. Received: {out}, which holds one")
     manifest = load_manifest(data, **dict(map(parse_assignment, options)))
-    start_keras(feeds=True)
+    start_keras()
     from keraudio.classifier import save
     from keraudio.cli.progress import FitProgress
     from keraudio.pipeline import cache_clips
-    from keraudio.recipes import format_table, transfer
-    from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
+    from keraudio.recipes import format_table, rotations, transfer
+    from keraudio.training import build_extractor, check_classifiers, clip_features, clip_samples, load_sources
     from keraudio.whole_file import whole_file
 
     sources = load_sources(files)
@@ -97,9 +94,12 @@ def transfer(
         )
         for clip, reason in clips.failures:
             progress({"event": "bad_clip", "id": clip.id, "reason": reason})
+        # Before hours of work: whether the data set can be split, and such classifiers learn from it.
+        check_classifiers(classifiers, multi_label=manifest.multi_label)
+        turns = rotations(clips.manifest, seed=seed)
         samples = clip_samples(sources, clips, seconds)
         extractor = build_extractor(sources, asked, samples=samples, time=time, over_windows=over_windows)
-        # Before hours of work: whether there is a place for what it gives.
+        # And whether there is a place for what it gives.
         _make_folder(out)
         features = clip_features(
             extractor, clips, progress=lambda done, total: progress({"event": "features", "done": done, "total": total})
@@ -107,7 +107,7 @@ def transfer(
         result = transfer(
             extractor,
             features,
-            clips.manifest,
+            turns,
             classifiers=classifiers,
             seed=seed,
             name=out.name,
@@ -135,7 +135,7 @@ def transfer(
         with whole_file(out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     click.echo(f"{table}\nFolder: {out}")
-    return 3 if clips.failures else 0
+    return SOME_FAILED if clips.failures else 0
 
 
 def _make_folder(out: Path) -> None:

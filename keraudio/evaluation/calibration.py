@@ -28,9 +28,9 @@ class Calibration:
 
         Windows that a clip has not are NaN.
         """
-        values = self.slope * np.asarray(logits, dtype="float64") + self.offset
-        # Without overflow, whatever the sign.
-        return np.nanmean(0.5 * (1 + np.tanh(values / 2)), axis=1)
+        from scipy.special import expit
+
+        return np.nanmean(expit(self.slope * np.asarray(logits, dtype="float64") + self.offset), axis=1)
 
 
 def fit_calibration(logits: npt.ArrayLike, truth: npt.ArrayLike) -> Calibration:

@@ -9,7 +9,7 @@ import numpy as np
 from keraudio.classifier import AudioClassifier
 from keraudio.datasets import SPLITS, Manifest, assign_splits
 from keraudio.evaluation import evaluate_scores
-from keraudio.training.transfer import Extractor, Head, check_classifier, end_to_end, fit_head
+from keraudio.training.transfer import Extractor, Head, check_classifiers, end_to_end, fit_head
 
 
 @dataclass
@@ -28,8 +28,14 @@ class Transferred:
 
 
 def rotations(manifest: Manifest, *, seed: int = 0) -> list[Manifest]:
-    """The manifest with splits: its own, or each fold tested once and the next one validated on, or drawn at random."""
+    """The manifest with splits: its own, or each fold tested once and the next one validated on, or drawn at random.
+
+    Raises:
+        DatasetError: there are no clips to train, validate or test on.
+    """
     if any(clip.split == "test" for clip in manifest.clips):
+        for split in SPLITS:
+            manifest.split(split)
         return [manifest]
     folds = sorted({clip.fold for clip in manifest.clips if clip.fold is not None})
     if len(folds) < 3:
@@ -49,7 +55,7 @@ def rotations(manifest: Manifest, *, seed: int = 0) -> list[Manifest]:
 def transfer(
     extractor: Extractor,
     features: np.ndarray,
-    manifest: Manifest,
+    turns: Sequence[Manifest],
     *,
     classifiers: Sequence[str] = ("logistic",),
     seed: int = 0,
@@ -58,13 +64,13 @@ def transfer(
 ) -> Transferred:
     """Trains classifiers of every row of features and measures them on the test clips.
 
-    Where a data set has splits, its own; where it has folds, each is tested once and all are measured together. The
-    penalty (logistic, svm) or the epoch (mlp) is chosen on the validation clips, on which nothing is trained.
+    The test clips of all turns are measured together. The penalty (logistic, svm) or the epoch (mlp) is chosen on the
+    validation clips, on which nothing is trained. The end-to-end model is that of the last turn.
 
     Args:
         extractor: from which the features are.
-        features: `(clips, features)`, in the manifest's order.
-        manifest: the clips.
+        features: `(clips, features)`, in the manifests' order.
+        turns: of `rotations`: the same clips in different splits.
         classifiers: see `keraudio.training.fit_head`. Defaults to logistic regression.
         seed: of random splits, weights and dropout. Defaults to 0.
         name: of the end-to-end model.
@@ -72,26 +78,20 @@ def transfer(
 
     Raises:
         KeraudioError: an unknown classifier, or the svm on clips with several labels.
-        DatasetError: no clips to train, validate or test on.
     """
-    for kind in classifiers:
-        check_classifier(kind, multi_label=manifest.multi_label)
+    last = turns[-1]
+    check_classifiers(classifiers, multi_label=last.multi_label)
     result = Transferred()
-    turns = rotations(manifest, seed=seed)
-    for turn in turns:
-        for split in SPLITS:
-            turn.split(split)
     for kind in classifiers:
         for row, columns in extractor.rows.items():
-            rows = _measured(kind, features[:, columns], turns, seed=seed)
-            result.rows.append({"features": row, "columns": len(columns), "classifier": kind, **rows})
+            figures, head = _measured(kind, features[:, columns], turns, seed=seed)
+            result.rows.append({"features": row, "columns": len(columns), "classifier": kind, **figures})
             if report is not None:
                 report(result.rows[-1])
-    chosen = next((kind for kind in classifiers if kind != "svm"), None)
-    if chosen is not None:
-        head = _head(chosen, features, turns[-1], seed=seed)
-        result.model = end_to_end(extractor, head, manifest.labels, multi_label=manifest.multi_label, name=name)
-        result.model_splits = {split: int(_of(turns[-1], split).sum()) for split in ("train", "valid", "test")}
+        # The last row has all features.
+        if result.model is None and head.dense:
+            result.model = end_to_end(extractor, head, last.labels, multi_label=last.multi_label, name=name)
+            result.model_splits = {split: int(_of(last, split).sum()) for split in SPLITS}
     return result
 
 
@@ -105,12 +105,13 @@ def _of(manifest: Manifest, split: str) -> np.ndarray:
     return np.array([clip.split == split for clip in manifest.clips])
 
 
-def _measured(kind: str, features: np.ndarray, turns: Sequence[Manifest], *, seed: int) -> dict[str, Any]:
-    """The figures of one classifier on the test clips of all turns together."""
+def _measured(kind: str, features: np.ndarray, turns: Sequence[Manifest], *, seed: int) -> tuple[dict[str, Any], Head]:
+    """The figures of one classifier on the test clips of all turns together, and as the last turn trained it."""
     targets, scores, groups = [], [], []
     for manifest in turns:
         test = _of(manifest, "test")
-        scores.append(_head(kind, features, manifest, seed=seed).scores(features[test]))
+        head = _head(kind, features, manifest, seed=seed)
+        scores.append(head.scores(features[test]))
         targets.append(manifest.targets()[test])
         groups += [clip.group for clip, tested in zip(manifest.clips, test, strict=True) if tested]
     multi_label = turns[0].multi_label
@@ -125,7 +126,7 @@ def _measured(kind: str, features: np.ndarray, turns: Sequence[Manifest], *, see
         seed=seed,
     )
     kept = ("macro_roc_auc", "macro_average_precision") if multi_label else ("accuracy", "macro_f1")
-    return {"n": report["n"], "groups": report["groups"], **{key: report["metrics"][key] for key in kept}}
+    return {"n": report["n"], "groups": report["groups"], **{key: report["metrics"][key] for key in kept}}, head
 
 
 def format_table(rows: Sequence[dict[str, Any]]) -> str:

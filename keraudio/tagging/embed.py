@@ -1,7 +1,6 @@
 """Files to features of trained networks, and the file that keeps them."""
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from keraudio.audio import read_windows
-from keraudio.backend import preferred_jit
-from keraudio.classifier import AudioClassifier
+from keraudio.classifier import AudioClassifier, predict_rows
 from keraudio.errors import AudioError, KeraudioError
 from keraudio.tagging.predict import read_ahead
 from keraudio.training import feature_columns, feature_model, layer_names
 from keraudio.whole_file import whole_file
 
 SUFFIXES = (".npz", ".parquet")
+_WINDOWS_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,6 @@ def embed_files(
         raise ValueError(f"`windows` must be at least 1. Received: windows={windows}")
     extractors = [feature_model(model, layer_names(model, asked), time=time) for model in models]
     descriptions = [model.description for model in models]
-    for extractor in extractors:
-        if (jit := preferred_jit()) is False:
-            extractor.jit_compile = jit
 
     def decode(path: Path) -> list[np.ndarray] | str:
         try:
@@ -121,26 +117,17 @@ def embed_files(
             return str(error)
 
     reduce = np.mean if over_windows == "mean" else np.max
-    for path, future in read_ahead(decode, paths, os.cpu_count() or 1 if jobs is None else jobs):
+    for path, future in read_ahead(decode, paths, jobs):
         decoded = future.result()
         if isinstance(decoded, str):
             yield Embedding(path, error=decoded)
             continue
-        parts = [
-            reduce(_in_batches(extractor, every), axis=0) for extractor, every in zip(extractors, decoded, strict=True)
+        every = [
+            predict_rows(extractor, cut, size=_WINDOWS_AT_ONCE)
+            for extractor, cut in zip(extractors, decoded, strict=True)
         ]
+        parts = [reduce(features, axis=0) for features in every]
         yield Embedding(path, np.concatenate(parts).astype("float32"))
-
-
-def _in_batches(extractor, windows: np.ndarray, size: int = 10) -> np.ndarray:
-    """Features of every window, computed in batches of one size, so that the model is compiled once."""
-    results = []
-    for first in range(0, len(windows), size):
-        batch = np.zeros((size, windows.shape[1]), dtype="float32")
-        here = windows[first : first + size]
-        batch[: len(here)] = here
-        results.append(np.asarray(extractor.predict_on_batch(batch))[: len(here)])
-    return np.concatenate(results)
 
 
 def save_embeddings(out: Path, embeddings: Sequence[Embedding], columns: Sequence[Column], settings: dict) -> None:

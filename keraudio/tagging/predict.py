@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keraudio.audio import read_windows
-from keraudio.classifier import describe
+from keraudio.classifier import describe, predict_rows
 from keraudio.errors import AudioError
 from keraudio.evaluation import at_least, vote
 
@@ -98,11 +98,8 @@ def predict_files(
     Raises:
         ValueError: `windows` or `jobs` is below 1, `how` is unknown, or `min_confidence` is no probability.
     """
-    jobs = os.cpu_count() or 1 if jobs is None else jobs
     if windows < 1:
         raise ValueError(f"`windows` must be at least 1. Received: windows={windows}")
-    if jobs < 1:
-        raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     if not 0 <= min_confidence <= 1:
         raise ValueError(f"`min_confidence` must lie in [0, 1]. Received: min_confidence={min_confidence}")
     description = describe(model)
@@ -135,9 +132,7 @@ def predict_files(
         if isinstance(decoded, str):
             yield Prediction(path, labels, error=decoded)
             continue
-        batch = np.zeros((windows, description.window), dtype="float32")
-        batch[: len(decoded)] = decoded
-        every = np.asarray(model.predict_on_batch(batch))[: len(decoded), kept]
+        every = predict_rows(model, decoded, size=windows)[:, kept]
         probabilities = vote(every, how=how, multi_label=description.multi_label, threshold=thresholds)
         spent.predicting += time.perf_counter() - arrived
         if description.multi_label:
@@ -153,8 +148,16 @@ def predict_files(
         yield Prediction(path, labels, probabilities, len(decoded), chosen)
 
 
-def read_ahead(decode: Callable[[Path], Any], paths: Iterable[Path], jobs: int) -> Iterator[tuple[Path, Future]]:
-    """Pairs of path and its decoding under way, at most `2 * jobs` of them begun and not yet taken."""
+def read_ahead(
+    decode: Callable[[Path], Any], paths: Iterable[Path], jobs: int | None = None
+) -> Iterator[tuple[Path, Future]]:
+    """Pairs of path and its decoding under way, at most `2 * jobs` of them begun and not yet taken.
+
+    `jobs` is the number of threads; None: the number of processors.
+    """
+    jobs = os.cpu_count() or 1 if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     pending: deque[tuple[Path, Future]] = deque()
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from keraudio.backend import prefer_jit
 from keraudio.classifier import AudioClassifier
 from keraudio.errors import KeraudioError
 from keraudio.nearest import did_you_mean
@@ -132,7 +133,9 @@ def feature_model(model: AudioClassifier, names: Sequence[str], *, time: str = "
         part = keras.Model(model.backbone.input, outputs, name="backbone")
         tensors |= dict(zip(of_backbone, _as_list(part(x)), strict=True))
     parts = [_over_time(tensors[one], time) for one in names]
-    return keras.Model(waveform, layers.Concatenate()(parts) if len(parts) > 1 else parts[0], name=name)
+    extractor = keras.Model(waveform, layers.Concatenate()(parts) if len(parts) > 1 else parts[0], name=name)
+    prefer_jit(extractor)
+    return extractor
 
 
 def feature_columns(model: AudioClassifier, names: Sequence[str]) -> dict[str, int]:

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from keraudio.backend import preferred_jit
-from keraudio.classifier import AudioClassifier, layer_name, load
+from keraudio.backend import prefer_jit, preferred_jit
+from keraudio.classifier import AudioClassifier, layer_name, load, predict_rows
 from keraudio.description import Description
 from keraudio.errors import KeraudioError, ModelFileError
 from keraudio.layers import ClipFeatures
@@ -121,7 +121,9 @@ def build_extractor(
     if len(sources) > 1:
         rows["all"] = np.arange(width)
     features = layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
-    return Extractor(keras.Model(clip, features, name="extractor"), rates.pop(), rows)
+    model = keras.Model(clip, features, name="extractor")
+    prefer_jit(model)
+    return Extractor(model, rates.pop(), rows)
 
 
 def clip_features(
@@ -129,15 +131,10 @@ def clip_features(
 ) -> np.ndarray:
     """Features `(clips, features)` of the middle of every clip; a short one is followed by silence."""
     samples, found = extractor.samples, []
-    if (jit := preferred_jit()) is False:
-        extractor.model.jit_compile = jit
     for first in range(0, len(clips), _CLIPS_AT_ONCE):
-        # A last batch as large as the others, so that one shape is compiled.
-        batch = np.zeros((_CLIPS_AT_ONCE, samples), dtype="float32")
         here = range(first, min(first + _CLIPS_AT_ONCE, len(clips)))
-        for row, index in zip(batch, here, strict=False):
-            row[:] = clips.read(index, max(0, (int(clips.lengths[index]) - samples) // 2), samples)
-        found.append(np.asarray(extractor.model.predict_on_batch(batch))[: len(here)])
+        middles = [clips.read(i, max(0, (int(clips.lengths[i]) - samples) // 2), samples) for i in here]
+        found.append(predict_rows(extractor.model, np.stack(middles), size=_CLIPS_AT_ONCE))
         if progress is not None:
             progress(here.stop, len(clips))
     return np.concatenate(found)
@@ -177,7 +174,7 @@ def fit_head(
     Raises:
         KeraudioError: an unknown kind, or an svm for several labels a clip.
     """
-    check_classifier(kind, multi_label=multi_label)
+    check_classifiers([kind], multi_label=multi_label)
     mean, deviation = train[0].mean(axis=0, dtype="float64"), train[0].std(axis=0, dtype="float64")
     # A channel that never sounds in training tells nothing when it does later.
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0.0)
@@ -191,11 +188,12 @@ def fit_head(
     return Head(lambda rows: head.scores((rows - mean) * scale), dense)
 
 
-def check_classifier(kind: str, *, multi_label: bool) -> None:
-    """Raises `KeraudioError` unless there is such a classifier, for so many labels a clip."""
-    if kind not in CLASSIFIERS:
-        raise KeraudioError(f"A classifier must be one of {', '.join(CLASSIFIERS)}. Received: {kind!r}")
-    if kind == "svm" and multi_label:
+def check_classifiers(kinds: Sequence[str], *, multi_label: bool) -> None:
+    """Raises `KeraudioError` unless there are such classifiers, for so many labels a clip."""
+    for kind in kinds:
+        if kind not in CLASSIFIERS:
+            raise KeraudioError(f"A classifier must be one of {', '.join(CLASSIFIERS)}. Received: {kind!r}")
+    if "svm" in kinds and multi_label:
         raise KeraudioError("An svm needs clips with one label each. Received: clips with several")
 
 
@@ -204,7 +202,7 @@ def _logistic(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
     from sklearn.metrics import log_loss
 
     labels = y.shape[1]
-    best: tuple[float, tuple[np.ndarray, np.ndarray]] | None = None
+    heads: list[tuple[float, Head]] = []
     for strength in _STRENGTHS:
         kernel, bias = np.zeros((x.shape[1], labels)), np.full(labels, -1e3)
         if multi_label:
@@ -220,12 +218,10 @@ def _logistic(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
                 bias[every.classes_] = [0.0, every.intercept_[0]]
             else:
                 kernel[:, every.classes_], bias[every.classes_] = every.coef_.T, every.intercept_
-        scores = _probabilities(x_valid @ kernel + bias, multi_label)
-        loss = float(np.mean([log_loss(a, b, labels=[0, 1]) for a, b in zip(y_valid.T, scores.T, strict=True)]))
-        if best is None or loss < best[0]:
-            best = loss, (kernel, bias)
-    assert best is not None
-    return _dense_head((best[1],), multi_label)
+        head = _dense_head(((kernel, bias),), multi_label)
+        columns = zip(y_valid.T, head.scores(x_valid).T, strict=True)
+        heads.append((float(np.mean([log_loss(a, b, labels=[0, 1]) for a, b in columns])), head))
+    return min(heads, key=lambda pair: pair[0])[1]
 
 
 def _svm(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
@@ -258,20 +254,15 @@ def _mlp(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
 
 
 def _dense_head(dense: tuple[tuple[np.ndarray, np.ndarray], ...], multi_label: bool) -> Head:
+    from scipy.special import expit, softmax
+
     def scores(rows: np.ndarray) -> np.ndarray:
         for kernel, bias in dense[:-1]:
             rows = np.maximum(rows @ kernel + bias, 0)
-        return _probabilities(rows @ dense[-1][0] + dense[-1][1], multi_label)
+        logits = np.asarray(rows @ dense[-1][0] + dense[-1][1], dtype="float64")
+        return expit(logits) if multi_label else softmax(logits, axis=1)
 
     return Head(scores, dense)
-
-
-def _probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
-    logits = np.asarray(logits, dtype="float64")
-    if multi_label:
-        return 0.5 * (1 + np.tanh(logits / 2))
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def end_to_end(

@@ -65,6 +65,26 @@ def test_what_is_wrong_is_one_line_and_leaves_no_folder(
     assert "Traceback" not in outcome.message and not (tmp_path / "out").exists()
 
 
+def test_the_classifiers_offered_are_those_there_are() -> None:
+    from keraudio.cli.transfer import CLASSIFIERS
+    from keraudio.training import CLASSIFIERS as LEARNED
+
+    assert CLASSIFIERS == LEARNED
+
+
+def test_a_data_set_that_cannot_be_split_is_known_before_the_work(
+    command, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keraudio.training
+
+    monkeypatch.setattr(keraudio.training, "clip_features", lambda *_arguments, **_options: pytest.fail("worked"))
+    data = write_tones(tmp_path / "few", clips=1)
+    outcome = command(
+        "transfer", "--features", model_file, "--data", f"folder:{data}", "--cache", tmp_path, "--out", tmp_path / "out"
+    )
+    assert outcome.code == 2 and "groups" in outcome.message and not (tmp_path / "out").exists()
+
+
 def test_a_place_that_cannot_be_written_is_known_before_the_work(
     command, tones: Path, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory):
 def test_every_row_is_measured_with_every_classifier(prepared) -> None:
     whole, extractor, features = prepared
     told = []
-    result = transfer(extractor, features, whole, classifiers=("svm", "logistic"), name="tones", report=told.append)
+    result = transfer(
+        extractor, features, rotations(whole), classifiers=("svm", "logistic"), name="tones", report=told.append
+    )
     assert [(row["classifier"], row["features"], row["columns"], row["n"]) for row in result.rows] == [
         (kind, *row, 4) for kind in ("svm", "logistic") for row in (("net mel", 16), ("net -1", 8), ("net mel, -1", 24))
     ]
@@ -71,17 +73,17 @@ def test_every_row_is_measured_with_every_classifier(prepared) -> None:
 
 def test_of_an_svm_alone_no_model_is_made(prepared) -> None:
     whole, extractor, features = prepared
-    assert transfer(extractor, features, whole, classifiers=("svm",)).model is None
+    assert transfer(extractor, features, rotations(whole), classifiers=("svm",)).model is None
 
 
 def test_clips_with_several_labels_are_ranked(prepared) -> None:
     whole, extractor, features = prepared
     several = Manifest("tones", whole.clips, whole.labels, True)
-    rows = transfer(extractor, features, several).rows
+    rows = transfer(extractor, features, rotations(several)).rows
     assert rows[0]["macro_roc_auc"]["value"] == 1.0
     assert "macro ROC-AUC" in format_table(rows)
     with pytest.raises(KeraudioError, match="An svm needs clips with one label each"):
-        transfer(extractor, features, several, classifiers=("svm",))
+        transfer(extractor, features, rotations(several), classifiers=("svm",))
 
 
 def test_a_missing_split_is_named(prepared) -> None:
@@ -90,10 +92,10 @@ def test_a_missing_split_is_named(prepared) -> None:
         replace(clip, split="train" if clip.split == "valid" else clip.split) for clip in whole.clips
     )
     with pytest.raises(DatasetError, match="valid"):
-        transfer(extractor, features, without)
+        transfer(extractor, features, rotations(without))
 
 
 def test_an_unknown_classifier_is_named_before_anything_is_trained(prepared) -> None:
     whole, extractor, features = prepared
     with pytest.raises(KeraudioError, match="must be one of logistic, svm, mlp. Received: 'tree'"):
-        transfer(extractor, np.full_like(features, np.nan), whole, classifiers=("tree",))
+        transfer(extractor, np.full_like(features, np.nan), rotations(whole), classifiers=("tree",))
