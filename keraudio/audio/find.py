@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_audio(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = True
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = True, follow: bool = False
 ) -> list[Path]:
     """Lists audio files in a fixed order.
 
@@ -26,6 +26,7 @@ def find_audio(
     Args:
         paths: files and folders; a single one need not stand in a list.
         recursive: bool, whether to descend into subfolders. Defaults to `True`.
+        follow: bool, whether links to folders are followed; no folder is entered twice. Defaults to `False`.
 
     Returns:
         Paths, relative where the given path is relative.
@@ -38,7 +39,7 @@ def find_audio(
     for path in map(Path, given):
         try:
             path.stat()
-            files = _walk(path, recursive) if path.is_dir() else iter([path])
+            files = _walk(path, recursive, follow) if path.is_dir() else iter([path])
             for file in files:
                 found.setdefault(os.path.abspath(file), file)
         except FileNotFoundError as error:
@@ -48,13 +49,21 @@ def find_audio(
     return list(found.values())
 
 
-def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+def _walk(folder: Path, recursive: bool, follow: bool) -> Iterator[Path]:
     def refused(error: OSError) -> None:
         if error.filename is None or Path(error.filename) == folder:
             raise error
         _log.warning("%s: left out, %s", readable(error.filename), (error.strerror or str(error)).lower())
 
-    for root, folders, names in os.walk(folder, onerror=refused):
+    entered: set[tuple[int, int]] = set()
+    for root, folders, names in os.walk(folder, onerror=refused, followlinks=follow):
+        if follow:
+            # Links may lead in circles, or to one folder from many.
+            here = os.stat(root)
+            if (here.st_dev, here.st_ino) in entered:
+                folders.clear()
+                continue
+            entered.add((here.st_dev, here.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
         for name in sorted(names):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:

@@ -32,16 +32,16 @@ def print_answers(
     count = failed = 0
     records = []
     if form == "csv":
-        _write_row(["path", "label", "probability", "error", *_ranked_columns(top_k)])
+        write_row(["path", "label", "probability", "error", *ranked_columns(top_k)])
     for prediction in predictions:
         count += 1
         failed += prediction.error is not None
         if form == "json":
-            records.append(_record(prediction, top_k))
+            records.append(record(prediction, top_k))
         elif form == "jsonl":
-            click.echo(json.dumps({"schema": SCHEMA, "model": model, **_record(prediction, top_k)}))
+            click.echo(json.dumps({"schema": SCHEMA, "model": model, **record(prediction, top_k)}))
         elif form == "csv":
-            _write_row(_row(prediction, top_k))
+            write_row(row(prediction, top_k))
         else:
             _print_line(prediction, top_k, root)
         sys.stdout.flush()
@@ -52,7 +52,8 @@ def print_answers(
     return SOME_FAILED if failed else 0
 
 
-def _record(prediction: Prediction, top_k: int) -> dict[str, Any]:
+def record(prediction: Prediction, top_k: int) -> dict[str, Any]:
+    """A prediction as JSON holds it."""
     return {
         "path": str(prediction.path),
         "labels": list(prediction.chosen),
@@ -63,18 +64,21 @@ def _record(prediction: Prediction, top_k: int) -> dict[str, Any]:
     }
 
 
-def _write_row(row: list[Any]) -> None:
+def write_row(cells: list[Any]) -> None:
+    """Writes a row of CSV to standard output."""
     # Before Python 3.13 a carriage return alone is not reason enough for quotes.
-    returns = any("\r" in str(cell) for cell in row)
+    returns = any("\r" in str(cell) for cell in cells)
     writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
-    writer.writerow(row)
+    writer.writerow(cells)
 
 
-def _ranked_columns(top_k: int) -> list[str]:
+def ranked_columns(top_k: int) -> list[str]:
+    """Names of the columns of the likeliest labels."""
     return [f"{name}_{rank}" for rank in range(1, top_k + 1) for name in ("label", "probability")]
 
 
-def _row(prediction: Prediction, top_k: int) -> list[Any]:
+def row(prediction: Prediction, top_k: int) -> list[Any]:
+    """A prediction as CSV holds it: path, label, probability, error, and the likeliest labels."""
     top = prediction.top(top_k)
     ranked = [item for label, value in top for item in (label, f"{value:.6f}")]
     # A model may have fewer labels than columns were asked for.
@@ -92,16 +96,17 @@ def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:
         click.echo(prediction.error, err=True)
         return
     top = prediction.top(top_k)
-    chosen = [_with_confidence(label, prediction.probability(label)) for label in prediction.chosen]
-    rest = [_with_confidence(label, value) for label, value in top if label not in prediction.chosen]
+    chosen = [with_confidence(label, prediction.probability(label)) for label in prediction.chosen]
+    rest = [with_confidence(label, value) for label, value in top if label not in prediction.chosen]
     others = f"  ({', '.join(rest)})" if rest else ""
-    click.echo(f"{_printable(str(path))} -> {', '.join(chosen) or UNSURE}{others}")
+    click.echo(f"{printable(str(path))} -> {', '.join(chosen) or UNSURE}{others}")
 
 
-def _with_confidence(label: str, value: float) -> str:
+def with_confidence(label: str, value: float) -> str:
+    """A label with its probability in percent."""
     return f"{shorten(label, 30)} {value:.0%}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A name on one line: control characters, which could steer a terminal, become "?"; undecodable bytes stay."""
     return "".join("?" if ord(c) < 32 or 127 <= ord(c) < 160 else c for c in text)

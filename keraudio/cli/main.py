@@ -1,5 +1,6 @@
 """`keraudio`: finds the verb, and turns what goes wrong into one line and an exit code."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -15,7 +16,10 @@ from keraudio.version import __version__
 
 # Summaries stand here so that `keraudio --help` imports no verb.
 VERBS = {
-    "tag": "Name the genre of every song in a folder (writes nothing).",
+    "tag": "Name the genre of every song in a folder; with --write, in the songs too.",
+    "apply": "Carry out a plan that `keraudio tag --plan` wrote.",
+    "undo": "Take back what a run wrote.",
+    "history": "List the runs that wrote, or what one of them did.",
     "fit": "Train a classifier from a recipe.",
     "evaluate": "Measure a classifier on labelled clips.",
     "predict": "Print a classifier's labels for audio files.",
@@ -110,6 +114,11 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError:
         # Reported already; Python would try once more as it exits, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == INTERRUPTED:
+        # A backend that compiles in its thread would keep the process for seconds.
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -49,9 +49,16 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--windows`, `--aggregate`, `--min-confidence`, `--all-tags` and `--jobs` of the verbs that predict files."""
+    """`--windows`, `--aggregate`, `--min-confidence`, `--all-tags`, `--jobs`, `--time-limit`: for predicting files."""
     command = click.option(
-        "--jobs", type=click.IntRange(min=1), help="Decoding threads. Default: the number of processors."
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        default=180.0,
+        show_default=True,
+        help="Seconds that opening a file may take.",
+    )(command)
+    command = click.option(
+        "--jobs", type=click.IntRange(min=1), help="Decoding processes. Default: the number of processors."
     )(command)
     command = click.option(
         "--all-tags",
@@ -73,6 +80,30 @@ def voting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=10,
         show_default=True,
         help="Most windows of a file, evenly spread over it.",
+    )(command)
+
+
+def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--journal`, the file that remembers what was written."""
+    return click.option(
+        "--journal",
+        "journal_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Where it is noted what was written. Default: KERAUDIO_JOURNAL or the platform's data folder.",
+    )(command)
+
+
+def writing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--id3v23` and `--backup` of the verbs that write to songs."""
+    command = click.option(
+        "--backup",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for whole copies of the songs as they were before.",
+    )(command)
+    return click.option(
+        "--id3v23",
+        is_flag=True,
+        help='Write ID3 tags of version 2.3, several genres as "a/b", for old software.',
     )(command)
 
 

@@ -29,32 +29,28 @@ def predict(
     min_confidence: float,
     all_tags: bool,
     jobs: int | None,
+    time_limit: float,
     form: str | None,
 ) -> int:
     """Print the labels that MODEL gives to FILES.
 
     MODEL is a .keras file, a run folder, or a name of `keraudio models`.
     """
-    from keraudio.cli.start import start_keras
-    from keraudio.model_file import check_model_file
-    from keraudio.saved_models import resolve_model
-
-    # Before Keras is imported: a wrong name should not take seconds.
-    path = resolve_model(model)
-    check_model_file(path)
-
-    start_keras()
-    from keraudio.classifier import load
     from keraudio.cli.answers import print_answers
+    from keraudio.cli.start import stored_model
+    from keraudio.saved_models import resolve_model
     from keraudio.tagging import predict_files
 
+    network = stored_model(resolve_model(model))
+
     predictions = predict_files(
-        load(path),
+        network,
         files,
         windows=windows,
         how=aggregate,
         jobs=jobs,
         all_labels=all_tags,
         min_confidence=min_confidence,
+        time_limit=time_limit,
     )
-    return print_answers(predictions, model=path.stem, form=form, top_k=top_k)
+    return print_answers(predictions, model=network.path.stem, form=form, top_k=top_k)

@@ -1,4 +1,4 @@
-"""The one progress display: a bar on a terminal, a line an epoch or row elsewhere; both on standard error."""
+"""The progress displays: a bar with its ETA on a terminal, on standard error; elsewhere plain lines."""
 
 import sys
 import time
@@ -7,24 +7,67 @@ from typing import Any, Self
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 _SHOWN = ("loss", "accuracy", "auc", "val_loss", "val_accuracy", "val_auc")
+
+
+def _bar() -> Progress | None:
+    """A bar on standard error where that is a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class SongProgress:
+    """How many songs are done, and when the rest will be, beside lines for people or programs.
+
+    Args:
+        total: number of songs.
+        stage: what is done with them.
+    """
+
+    def __init__(self, total: int, stage: str) -> None:
+        self._bar = _bar()
+        if self._bar is not None:
+            self._task = self._bar.add_task(stage, total=total)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self) -> None:
+        """One more song is done."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+    def print(self, line: str, *, error: bool = False) -> None:
+        """Prints a line above the bar: to standard output, or where it is an `error`, to standard error."""
+        stream = sys.stderr if error else sys.stdout
+        if self._bar is not None and stream.isatty():
+            # Both are one terminal, where the bar has to step aside.
+            self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
+        else:
+            click.echo(line, err=error)
 
 
 class FitProgress:
     """Takes the events of `keraudio.recipes.run_recipe`, of transfer and of embedding, and shows them."""
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
-        if sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+        self._bar = _bar()
         self._task: Any = None
         self._stage = ""
         self._epochs = 0

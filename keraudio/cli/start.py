@@ -6,10 +6,23 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.errors import KeraudioError
+
+if TYPE_CHECKING:
+    import keras
+
+    from keraudio.tagging import StoredModel
+
+
+def is_verbose() -> bool:
+    """Whether the user asked for more (`-v`)."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().obj["verbose"])
 
 
 def start_keras(*, feeds: bool = False) -> None:
@@ -23,10 +36,8 @@ def start_keras(*, feeds: bool = False) -> None:
     """
     if "keras" in sys.modules and not feeds:
         return
-    context = click.get_current_context(silent=True)
-    verbose = context is not None and context.find_root().obj["verbose"]
     try:
-        with contextlib.nullcontext() if verbose else _talk_aside():
+        with contextlib.nullcontext() if is_verbose() else _talk_aside():
             import keras  # noqa: F401
 
             if feeds:
@@ -36,6 +47,24 @@ def start_keras(*, feeds: bool = False) -> None:
     except Exception as error:
         backend = os.environ.get("KERAS_BACKEND", "the default backend")
         raise KeraudioError(f"Keras does not start with {backend}: {type(error).__name__}: {error}") from error
+
+
+def stored_model(path: Path) -> "StoredModel":
+    """A model file that is checked now, and for which Keras starts when the first song needs it.
+
+    Raises:
+        ModelFileError: it is missing, damaged or unsafe.
+    """
+    from keraudio.model_file import check_model_file
+    from keraudio.tagging import StoredModel
+
+    def load(file: Path) -> "keras.Model":
+        start_keras()
+        from keraudio.classifier import load
+
+        return load(file)
+
+    return StoredModel(path, check_model_file(path), load)
 
 
 @contextlib.contextmanager

@@ -1,18 +1,20 @@
 """`keraudio tag`."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.cli.exit_codes import nothing_found
-from keraudio.cli.options import backend_option, format_options, voting_options
+from keraudio.cli.options import backend_option, format_options, journal_option, voting_options, writing_options
 
 if TYPE_CHECKING:
-    from keraudio.tagging import Aliases, Prediction
+    from keraudio.tagging import Aliases, Outcome
 
 EPILOG = """\b
 Aliases are TOML, by the labels' names (--aliases mine.toml):
@@ -26,6 +28,10 @@ Aliases are TOML, by the labels' names (--aliases mine.toml):
 Examples:
   keraudio tag --demo
   keraudio tag ~/Music --top-k 2
+  keraudio tag ~/Music --write
+  keraudio undo --last
+  keraudio tag ~/Music --existing append --plan genres.csv
+  keraudio tag ~/Music --organize "{genre}/{artist}/{file}" --write
   keraudio tag ~/Music --jsonl > genres.jsonl
   keraudio tag ~/Music --playlists ~/Playlists --min-confidence 0.8
   find ~/Music -newer last -print0 | keraudio tag -0
@@ -37,6 +43,33 @@ Examples:
 @click.option("--demo", is_flag=True, help="Tag the few clips that come with keraudio.")
 @click.option("--model", default=None, help="A .keras file, a run folder or a saved model's name.")
 @click.option("-0", "--null", is_flag=True, help="Read paths from standard input, each ended by a NUL.")
+@click.option("--no-recursive", is_flag=True, help="Leave out the folders inside a folder.")
+@click.option("--follow", is_flag=True, help="Follow links to folders.")
+@click.option("--write", is_flag=True, help="Write the genres into the songs; `keraudio undo` takes them back.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what would change to a CSV file, to be edited and given to `keraudio apply`.",
+)
+@click.option(
+    "--existing",
+    type=click.Choice(("keep", "append", "replace")),
+    default="keep",
+    show_default=True,
+    help="What becomes of genres that a song has: they stay alone, stay first, or go.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Genres written, and labels shown, a song.",
+)
+@click.option(
+    "--organize",
+    "pattern",
+    help='Move songs, too, below their folder: "{genre}/{artist}/{file}"; also {album}, {title}, {folder}.',
+)
 @click.option(
     "--aliases",
     "aliases_file",
@@ -48,85 +81,136 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for one playlist a label (.m3u8); only those that keraudio made are replaced.",
 )
-@click.option("--top-k", type=click.IntRange(min=1), default=3, show_default=True, help="Labels shown a song.")
-@click.option("--no-recursive", is_flag=True, help="Leave out the folders inside a folder.")
+@click.option("--refresh", is_flag=True, help="Listen again to songs whose results are known.")
 @voting_options
+@writing_options
+@journal_option
 @format_options
 @backend_option
 def tag(
     paths: tuple[Path, ...],
     demo: bool,
+    model: str | None,
     null: bool,
+    no_recursive: bool,
+    follow: bool,
+    write: bool,
+    plan: Path | None,
+    existing: str,
+    top_k: int,
+    pattern: str | None,
     aliases_file: Path | None,
     playlists: Path | None,
-    model: str | None,
-    top_k: int,
-    no_recursive: bool,
+    refresh: bool,
     windows: int,
     aggregate: str | None,
     min_confidence: float,
     all_tags: bool,
     jobs: int | None,
+    time_limit: float,
+    id3v23: bool,
+    backup: Path | None,
+    journal_path: Path | None,
     form: str | None,
 ) -> int:
-    """Print song -> genre for every song in PATHS, folders or files. Nothing is written to them.
+    """Print song -> genre for every song in PATHS, folders or files.
 
-    - among PATHS stands for paths from standard input, one a line.
+    Nothing is written to them without --write. - among PATHS stands for paths from standard input, one a line.
     """
     listed = null or Path("-") in paths
     if demo == (listed or bool(paths)):
         raise click.UsageError("Give folders or files to tag, or --demo")
+    if write and (demo or plan):
+        raise click.UsageError(f"--write does not go with {'--demo' if demo else '--plan'}")
     if listed:
         paths = _with_standard_input(paths, null)
 
     from keraudio.audio import find_audio
-    from keraudio.cli.start import start_keras
-    from keraudio.model_file import check_model_file
+    from keraudio.audio.sound import readable
+    from keraudio.cli.outcomes import print_outcomes
+    from keraudio.cli.start import stored_model
+    from keraudio.errors import TagError
     from keraudio.saved_models import DEFAULT_MODEL, resolve_model
-    from keraudio.tagging import Aliases, demo_folder, read_aliases
+    from keraudio.tagging import (
+        Aliases,
+        Journal,
+        Organizer,
+        Outcome,
+        apply_aliases,
+        apply_proposals,
+        demo_folder,
+        finish_interrupted,
+        predict_files,
+        propose,
+        read_aliases,
+        tags_installed,
+    )
 
     chosen = (demo_folder(),) if demo else paths
-    path = resolve_model(model or DEFAULT_MODEL)
-    description = check_model_file(path)
+    network = stored_model(resolve_model(model or DEFAULT_MODEL))
     aliases = read_aliases(aliases_file) if aliases_file else Aliases()
-    _check_names(aliases, description.labels, playlists)
-    songs = find_audio(chosen, recursive=not no_recursive)
+    _check_names(aliases, network.description.labels, playlists, plan)
+    organizer = Organizer(pattern, chosen) if pattern else None
+    if tags_installed():
+        finish_interrupted(journal_path)
+    elif write or plan or organizer:
+        raise TagError("Tags need mutagen: pip install 'keraudio[tagging]'")
+    songs = find_audio(chosen, recursive=not no_recursive, follow=follow)
     if not songs:
         return nothing_found(chosen)
 
-    start_keras()
-    from keraudio.classifier import load
-    from keraudio.cli.answers import print_answers
-    from keraudio.tagging import apply_aliases, predict_files, write_playlists
-
-    root = chosen[0] if len(chosen) == 1 and chosen[0].is_dir() else None
-    predictions: Iterable[Prediction] = (
-        apply_aliases(prediction, aliases)
-        for prediction in predict_files(
-            load(path),
-            songs,
-            windows=windows,
-            how=aggregate,
-            jobs=jobs,
-            all_labels=all_tags,
-            min_confidence=min_confidence,
-        )
+    predictions = predict_files(
+        network,
+        songs,
+        windows=windows,
+        how=aggregate,
+        jobs=jobs,
+        all_labels=all_tags,
+        min_confidence=min_confidence,
+        time_limit=time_limit,
+        tags=True,
+        keep_results=True,
+        refresh=refresh,
     )
-    kept: list[Prediction] = []
-    if playlists is not None:
-        predictions = _kept(predictions, kept)
-    try:
-        return print_answers(predictions, model=path.stem, form=form, top_k=top_k, root=root)
-    finally:
+    proposals = (propose(apply_aliases(one, aliases), existing=existing, most=top_k) for one in predictions)
+    if organizer is not None:
+        proposals = (organizer.place(one) for one in proposals)
+    done: list[Outcome] = []
+    keeps = playlists is not None or plan is not None
+    with contextlib.ExitStack() as stack:
         # Interrupted, too, what is finished is kept.
-        if playlists is not None:
-            write_playlists(kept, playlists)
+        stack.callback(_write_lists, done, playlists, plan)
+        outcomes: Iterable[Outcome] = (Outcome(one, error=one.error) for one in proposals)
+        if write:
+            journal = stack.enter_context(Journal(journal_path))
+            command = f"tag {', '.join(readable(path) for path in chosen[:3])}{', ...' if len(chosen) > 3 else ''}"
+            outcomes = apply_proposals(proposals, journal, command=command, id3v23=id3v23, backup=backup)
+        return print_outcomes(
+            _kept(outcomes, done) if keeps else outcomes,
+            total=len(songs),
+            model=network.path.stem,
+            form=form,
+            top_k=top_k,
+            root=chosen[0] if len(chosen) == 1 and chosen[0].is_dir() else None,
+            writes=None if demo else write,
+        )
 
 
-def _kept(predictions: "Iterable[Prediction]", into: "list[Prediction]") -> "Iterator[Prediction]":
-    for prediction in predictions:
-        into.append(prediction)
-        yield prediction
+def _kept(outcomes: "Iterable[Outcome]", into: "list[Outcome]") -> "Iterator[Outcome]":
+    for outcome in outcomes:
+        into.append(outcome)
+        yield outcome
+
+
+def _write_lists(done: "Sequence[Outcome]", playlists: Path | None, plan: Path | None) -> None:
+    """Writes the playlists and the plan of the songs that are done."""
+    from keraudio.tagging import write_plan, write_playlists
+
+    if playlists is not None:
+        heard = [(one.proposal.prediction, one.moved_to) for one in done]
+        write_playlists([replace(song, path=moved or song.path) for song, moved in heard if song], playlists)
+    if plan is not None:
+        write_plan(plan, [one.proposal for one in done])
 
 
 def _with_standard_input(paths: tuple[Path, ...], null: bool) -> tuple[Path, ...]:
@@ -139,13 +223,15 @@ def _with_standard_input(paths: tuple[Path, ...], null: bool) -> tuple[Path, ...
     return (*paths[:place], *listed, *(path for path in paths[place + 1 :] if path != Path("-")))
 
 
-def _check_names(aliases: "Aliases", labels: Sequence[str], playlists: Path | None) -> None:
-    """Says which aliases name no label, and refuses playlists that would replace others."""
+def _check_names(aliases: "Aliases", labels: Sequence[str], playlists: Path | None, plan: Path | None) -> None:
+    """Says which aliases name no label; refuses playlists that would replace others, and labels that a plan splits."""
     from keraudio.nearest import did_you_mean
-    from keraudio.tagging import playlist_files
+    from keraudio.tagging import check_plan, playlist_files
 
     for name in sorted(aliases.names() - set(labels)):
         click.echo(f"keraudio: no label of the model is called {name!r}. {did_you_mean(name, labels)}", err=True)
+    renamed = sorted({aliases.rename.get(label, label) for label in labels} | set(aliases.parent.values()))
     if playlists is not None:
-        renamed = {aliases.rename.get(label, label) for label in labels} | set(aliases.parent.values())
-        playlist_files(sorted(renamed), playlists)
+        playlist_files(renamed, playlists)
+    if plan is not None:
+        check_plan(plan, renamed)

@@ -60,8 +60,9 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, tones: Path, recipe_fi
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing is decoded into the user's own cache."""
+    """Nothing goes into the user's own cache and journal."""
     monkeypatch.setenv("KERAUDIO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAUDIO_JOURNAL", str(tmp_path / "journal" / "journal.sqlite3"))
     return tmp_path / "cache"
 
 

@@ -10,8 +10,8 @@ from command_line import write_broken_songs, write_song
 from tones import LABELS, WINDOW, tone_classifier
 
 import keraudio
-from keraudio.audio import read_windows
-from keraudio.tagging import Prediction, Seconds, predict, predict_files
+from keraudio.tagging import Prediction, Seconds, predict_files
+from keraudio.tagging.workers import Workers
 
 pytestmark = pytest.mark.backends
 
@@ -102,19 +102,21 @@ def test_decoding_runs_ahead_by_at_most_twice_the_jobs(
     running, most = 0, 0
     lock = threading.Lock()
 
-    def counted(path: Path, **options: Any) -> Any:
+    examine = Workers.examine
+
+    def counted(self: Workers, path: Path) -> Any:
         nonlocal running, most
         with lock:
             begun.append(path)
             running += 1
             most = max(most, running)
         try:
-            return read_windows(path, **options)
+            return examine(self, path)
         finally:
             with lock:
                 running -= 1
 
-    monkeypatch.setattr(predict, "read_windows", counted)
+    monkeypatch.setattr(Workers, "examine", counted)
     for taken, _ in enumerate(predict_files(model, songs * 4, jobs=jobs), start=1):
         # Time for the threads to run as far ahead as they may.
         time.sleep(0.005)
@@ -127,11 +129,13 @@ def test_whoever_stops_early_leaves_no_decoding_behind(
 ) -> None:
     begun: list[Path] = []
 
-    def counted(path: Path, **options: Any) -> Any:
-        begun.append(path)
-        return read_windows(path, **options)
+    examine = Workers.examine
 
-    monkeypatch.setattr(predict, "read_windows", counted)
+    def counted(self: Workers, path: Path) -> Any:
+        begun.append(path)
+        return examine(self, path)
+
+    monkeypatch.setattr(Workers, "examine", counted)
     predictions = predict_files(model, songs * 10, jobs=2)
     next(predictions)
     predictions.close()
@@ -166,7 +170,7 @@ class _Saying:
 
 @pytest.fixture
 def saying(monkeypatch: pytest.MonkeyPatch, songs: list[Path]) -> Any:
-    monkeypatch.setattr(predict, "describe", lambda model: model.description)
+    monkeypatch.setattr("keraudio.classifier.describe", lambda model: model.description)
 
     def say(probabilities: list[float], **description: Any) -> Prediction:
         return next(predict_files(_Saying(probabilities, **description), songs[2:3]))  # type: ignore[arg-type]
@@ -214,7 +218,7 @@ def test_several_labels_are_all_that_reach_theirs_likeliest_first(
 
 def test_every_clip_is_one_batch_of_one_shape(monkeypatch: pytest.MonkeyPatch, songs: list[Path]) -> None:
     # So that a model is compiled once, however long the files are.
-    monkeypatch.setattr(predict, "describe", lambda model: model.description)
+    monkeypatch.setattr("keraudio.classifier.describe", lambda model: model.description)
     model = _Saying([0.5, 0.5])
     list(predict_files(model, songs, windows=6))  # type: ignore[arg-type]
     assert model.shapes == {(6, WINDOW)}
