@@ -5,6 +5,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,7 +68,7 @@ def payload_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Opens a file for reading, which must be one: a pipe would wait for ever.
 
     Raises:
