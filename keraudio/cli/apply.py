@@ -7,8 +7,9 @@ import click
 from keraudio.cli.options import format_options, journal_option, writing_options
 
 EPILOG = """\b
-A plan's columns: path, state, current, new (genres with | between), confidence, move_to, sha256.
-Edit `new` and `move_to`; a row without either changes nothing.
+A plan's columns: path, state, current, new, confidence, move_to, sha256.
+Edit `new` (genres with | between) and `move_to` (where the song shall go);
+a row without either changes nothing.
 
 \b
 Examples:

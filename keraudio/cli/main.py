@@ -35,13 +35,15 @@ VERBS = {
 EPILOG = """\b
 Examples:
   keraudio tag --demo
-  keraudio tag ~/Music --jsonl > genres.jsonl
+  keraudio tag ~/Music
+  keraudio tag ~/Music --write
+  keraudio undo --last
   keraudio fit folder_baseline --data folder:~/sounds --out runs/first
   keraudio evaluate runs/first --split test
 
 \b
-Exit codes: 0 all well, 1 fatal, 2 wrong usage, 3 some files failed and the rest is done, 4 no audio found,
-130 interrupted.
+Exit codes: 0 all well, 1 fatal, 2 wrong usage, 3 some files failed and the
+rest is done, 4 no audio found, 130 interrupted.
 """
 
 

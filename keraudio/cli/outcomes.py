@@ -1,6 +1,7 @@
 """What became of songs, as lines for people, JSON, JSON lines or CSV."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.cells import cell_len, chop_cells
 
 from keraudio.cli.answers import SCHEMA, UNSURE, printable, ranked_columns, record, row, with_confidence, write_row
 from keraudio.cli.exit_codes import SOME_FAILED
@@ -154,22 +156,31 @@ def _line(outcome: Outcome, top_k: int, root: Path | None) -> str:
     if root is not None and name.is_relative_to(root):
         name = name.relative_to(root)
     aside = click.style(f"  ({', '.join(rest)})", dim=True) if rest else ""
-    line = _fitted(printable(str(name)), text, aside)
+    line = _fitted(printable(str(name)), f": {text}", aside)
     if proposal.move_to is not None:
         place = proposal.move_to
         if root is not None and place.is_relative_to(root.absolute()):
             place = place.relative_to(root.absolute())
-        line += f"\n    to {printable(str(place))}"
-    return line if sys.stdout.isatty() else click.unstyle(line)
+        line += f"\n    to {_shortened(printable(str(place)), _columns() - 7)}"
+    return line if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else click.unstyle(line)
+
+
+def _columns() -> int:
+    """Width of the terminal; what is no terminal takes lines of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def _fitted(name: str, text: str, aside: str) -> str:
     """The line in the terminal's width, if it can be: what was heard beside goes first, then the middle of the name."""
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - len(click.unstyle(text)) - 2
-        if len(name) + len(click.unstyle(aside)) > room:
-            aside = ""
-        room = max(room, _LEAST_NAME)
-        if len(name) > room:
-            name = f"{name[: room // 2 - 1]}...{name[len(name) - (room - room // 2 - 2) :]}"
-    return f"{name}: {text}{aside}"
+    room = _columns() - cell_len(click.unstyle(text))
+    if cell_len(name) + cell_len(click.unstyle(aside)) > room:
+        aside = ""
+    return f"{_shortened(name, max(room, _LEAST_NAME))}{text}{aside}"
+
+
+def _shortened(name: str, room: int) -> str:
+    """A name with dots in its middle where it is wider than the room that it has."""
+    if cell_len(name) <= room:
+        return name
+    half = (room - 3) // 2
+    return f"{chop_cells(name, room - 3 - half)[0]}...{chop_cells(name[::-1], half)[0][::-1]}"

@@ -5,6 +5,7 @@ back is all there is to undoing. ID3 tags keep their version: several genres are
 of which old software reads. ID3v1 and APE tags are left as they are.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ _COMMENTS = ("flac", "vorbis", "opus")
 _MP4_GENRE = "\xa9gen"
 # Bytes at the end of an MP3 in which ID3v1 can stand; mutagen would write it anew.
 _ID3V1_REACH = 256
+# Frames of ID3v2.4 that become others in 2.3.
+_CONVERTED = ("TCON", "TDRC", "TDOR", "TIPL", "TMCL")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class GenreField:
         keys: in Vorbis comments, the key of each value as it is spelt.
         encoding: of ID3's text, mutagen's number.
         version: of the ID3 tag, 3 or 4.
+        frames: of ID3, the genre's frames to the byte, in hexadecimal.
     """
 
     values: tuple[str, ...] = ()
@@ -40,6 +44,7 @@ class GenreField:
     keys: tuple[str, ...] = ()
     encoding: int | None = None
     version: int | None = None
+    frames: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -48,7 +53,7 @@ class GenreField:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """What `to_json` gave."""
-        return cls(**data | {"values": tuple(data["values"]), "keys": tuple(data["keys"])})
+        return cls(**data | {name: tuple(data.get(name, ())) for name in ("values", "keys", "frames")})
 
     def with_genres(self, genres: Sequence[str], *, id3v23: bool = False) -> "GenreField":
         """The field with other genres; `id3v23` asks for ID3 of version 2.3, with several genres as "a/b"."""
@@ -127,7 +132,7 @@ def read_field(path: Path) -> GenreField:
     """
     with _opened(path) as (kind, song):
         if kind in _ID3:
-            return _id3_field(song if kind == "mp3" else song.tags)
+            return _id3_field(path, kind, song if kind == "mp3" else song.tags)
         if kind in _COMMENTS:
             # A key is kept even without values: it marks these fields as Vorbis comments.
             entries = [(key, value) for key, value in song.tags or () if key.lower() == "genre"]
@@ -136,7 +141,7 @@ def read_field(path: Path) -> GenreField:
         return GenreField(tuple((song.tags or {}).get(_MP4_GENRE, ())), song.tags is not None)
 
 
-def _id3_field(tags: Any) -> GenreField:
+def _id3_field(path: Path, kind: str, tags: Any) -> GenreField:
     if tags is None or not tags.version[0] or (tags.version[0] == 1 or not tags.size):
         # Nothing there, or ID3v1 alone, whose genre is shown but stays where it is.
         return GenreField(version=4)
@@ -144,7 +149,8 @@ def _id3_field(tags: Any) -> GenreField:
     if "TCON" not in tags:
         return GenreField((), True, (), None, version)
     frame = tags["TCON"]
-    return GenreField(tuple(frame.text), True, (), int(frame.encoding), version)
+    raw = [data.hex() for data in _load_raw(path, kind).unknown_frames if data[:4] == b"TCON"] if _is_raw(tags) else ()
+    return GenreField(tuple(frame.text), True, (), int(frame.encoding), version, tuple(raw))
 
 
 def write_field(path: Path, field: GenreField, *, size: int | None = None) -> None:
@@ -164,21 +170,30 @@ def write_field(path: Path, field: GenreField, *, size: int | None = None) -> No
             return info.padding if info.padding >= 0 else info.get_default_padding()
         return max(0, info.padding + size - path.stat().st_size)
 
-    with _opened(path) as (kind, song):
-        if kind in _ID3:
-            _write_id3(path, kind, song, field, padding)
-        elif kind in _COMMENTS:
-            _write_comments(path, kind, song, field, padding)
-        elif field.tagged:
-            if song.tags is None:
-                song.add_tags()
-            if field.values:
-                song.tags[_MP4_GENRE] = list(field.values)
+    # Twice, because the heads of more pages or atoms are no padding that the first time could foresee.
+    for _ in range(1 if size is None else 2):
+        with _opened(path) as (kind, song):
+            if kind in _ID3:
+                _write_id3(path, kind, song, field, padding)
+            elif kind in _COMMENTS:
+                _write_comments(path, kind, song, field, padding)
             else:
-                song.tags.pop(_MP4_GENRE, None)
-            song.save(path, padding=padding)
-        elif song.tags is not None:
-            song.delete(path)
+                _write_mp4(path, song, field, padding)
+            if path.stat().st_size == size:
+                break
+
+
+def _write_mp4(path: Path, song: Any, field: GenreField, padding: Callable[[Any], int]) -> None:
+    if field.tagged:
+        if song.tags is None:
+            song.add_tags()
+        if field.values:
+            song.tags[_MP4_GENRE] = list(field.values)
+        else:
+            song.tags.pop(_MP4_GENRE, None)
+        song.save(path, padding=padding)
+    elif song.tags is not None:
+        song.delete(path)
 
 
 def _write_id3(path: Path, kind: str, song: Any, field: GenreField, padding: Callable[[Any], int]) -> None:
@@ -193,15 +208,24 @@ def _write_id3(path: Path, kind: str, song: Any, field: GenreField, padding: Cal
     if kind != "mp3" and song.tags is None:
         song.add_tags()
     tags = song if kind == "mp3" else song.tags
-    if field.values:
-        tags.setall("TCON", [id3.TCON(encoding=field.encoding, text=list(field.values))])
-    else:
-        tags.delall("TCON")
     version = field.version or 4
-    if tags.version[:2] == (2, 4) and version == 3:
-        tags.update_to_v23()
-    elif tags.size and tags.version[:2] != (2, 4) and version == 4:
-        tags.update_to_v24()
+    genres = [id3.TCON(encoding=field.encoding, text=list(field.values))] if field.values else []
+    if _is_raw(tags) and tags.version[1] == version:
+        tags = _load_raw(path, kind)
+        frames = [frame for frame in tags.unknown_frames if frame[:4] != b"TCON"]
+        first = next((n for n, frame in enumerate(tags.unknown_frames) if frame[:4] == b"TCON"), 0)
+        frames[first:first] = map(bytes.fromhex, field.frames) if field.frames else _rendered(genres, version)
+        tags.unknown_frames = frames
+    else:
+        tags.setall("TCON", genres)
+        if tags.version[:2] == (2, 4) and version == 3:
+            # Sort names and the like, which 2.3 has no frames for, are understood there too.
+            newer = {key: frame for key, frame in tags.items() if key not in _CONVERTED}
+            tags.update_to_v23()
+            for frame in newer.values():
+                tags.add(frame)
+        elif tags.size and tags.version[:2] != (2, 4) and version == 4:
+            tags.update_to_v24()
     options = {"v2_version": version, "v23_sep": None, "padding": padding}
     if kind != "mp3":
         tags.save(path, **options)
@@ -215,6 +239,38 @@ def _write_id3(path: Path, kind: str, song: Any, field: GenreField, padding: Cal
         file.seek(after_id3(file) + before - len(end))
         file.write(end)
         file.truncate()
+
+
+def _is_raw(tags: Any) -> bool:
+    """Whether the frames of a tag can be written back as they stand: not if 2.4 has unsynchronised them as a whole."""
+    return bool(tags.size) and (tags.version[1] == 3 or (tags.version[1] == 4 and not tags.f_unsynch))
+
+
+def _load_raw(path: Path, kind: str) -> Any:
+    """An ID3 tag of which every frame counts as unknown, so that it is kept to the byte, in its place.
+
+    Read, frames would be put in order, two of a kind would become one, and those that are damaged would be gone.
+    """
+    from mutagen import id3
+
+    song = _load(path, kind, known_frames=_Unread(id3.Frames))
+    return song if kind == "mp3" else song.tags
+
+
+class _Unread(dict[str, Any]):
+    """Frames known by their names alone, by which mutagen tells how their sizes are written."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+def _rendered(frames: Sequence[Any], version: int) -> list[bytes]:
+    from mutagen import id3
+
+    tags, file = id3.ID3(), io.BytesIO()
+    tags.setall("TCON", frames)
+    tags.save(file, v2_version=version, v23_sep=None, padding=lambda _: 0)
+    return [file.getvalue()[10:]] if frames else []
 
 
 def _write_comments(path: Path, kind: str, song: Any, field: GenreField, padding: Callable[[Any], int]) -> None:
@@ -286,17 +342,17 @@ def _opened(path: Path) -> Iterator[tuple[str, Any]]:
         raise TagError(f"{name}: {' '.join(reason.split())}") from error
 
 
-def _load(path: Path, kind: str) -> Any:
+def _load(path: Path, kind: str, **options: Any) -> Any:
     from mutagen import aiff, flac, id3, mp4, oggopus, oggvorbis, wave
 
     if kind == "mp3":
         for with_v1 in (False, True):
             try:
-                return id3.ID3(path, translate=False, load_v1=with_v1)
+                return id3.ID3(path, translate=False, load_v1=with_v1, **options)
             except id3.ID3NoHeaderError:
                 pass
         return id3.ID3()
     if kind in ("wav", "aiff"):
-        return (wave.WAVE if kind == "wav" else aiff.AIFF)(path, translate=False, load_v1=False)
+        return (wave.WAVE if kind == "wav" else aiff.AIFF)(path, translate=False, load_v1=False, **options)
     kinds = {"flac": flac.FLAC, "vorbis": oggvorbis.OggVorbis, "opus": oggopus.OggOpus, "mp4": mp4.MP4}
     return kinds[kind](path)
