@@ -16,6 +16,7 @@ ENCODERS = {
     "aac": ("ipod", "aac", ".m4a"),
     "alac": ("ipod", "alac", ".m4a"),
     "wav": ("wav", "pcm_s16le", ".wav"),
+    "adts": ("adts", "aac", ".aac"),
     "aiff": ("aiff", "pcm_s16be", ".aiff"),
 }
 KINDS = ("mp3", "flac", "ogg", "opus", "aac", "alac", "wav", "aiff")
@@ -33,7 +34,7 @@ def sound(seconds: float, rate: int, frequency: float = 440.0, channels: int = 2
 
 
 def write_kind(folder: Path, kind: str, *, seconds: float = 0.6, frequency: float = 440.0, name: str = "") -> Path:
-    """A song of a kind of `KINDS`, without a genre: `folder/KIND.SUFFIX`, or another name."""
+    """A song of a kind of `KINDS`, or "adts" for raw AAC, without a genre: `folder/KIND.SUFFIX`, or another name."""
     folder.mkdir(parents=True, exist_ok=True)
     rate = 48_000
     samples = sound(seconds, rate, frequency)
