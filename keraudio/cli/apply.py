@@ -1,5 +1,6 @@
 """`keraudio apply`."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -34,6 +35,9 @@ def apply(plan: Path, id3v23: bool, backup: Path | None, journal_path: Path | No
     from keraudio.tagging import Journal, apply_proposals, read_plan
 
     proposals = read_plan(plan)
-    with Journal(journal_path) as journal:
-        outcomes = apply_proposals(proposals, journal, command=f"apply {readable(plan)}", id3v23=id3v23, backup=backup)
+    command = f"apply {readable(plan)}"
+    with (
+        Journal(journal_path) as journal,
+        closing(apply_proposals(proposals, journal, command=command, id3v23=id3v23, backup=backup)) as outcomes,
+    ):
         return print_outcomes(outcomes, total=len(proposals), model=None, form=form, top_k=0, writes=True)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,11 +180,13 @@ def tag(
     with contextlib.ExitStack() as stack:
         # Interrupted, too, what is finished is kept.
         stack.callback(_write_lists, done, playlists, plan)
-        outcomes: Iterable[Outcome] = (Outcome(one, error=one.error) for one in proposals)
+        outcomes = (Outcome(one, error=one.error) for one in proposals)
         if write:
             journal = stack.enter_context(Journal(journal_path))
             command = f"tag {', '.join(readable(path) for path in chosen[:3])}{', ...' if len(chosen) > 3 else ''}"
             outcomes = apply_proposals(proposals, journal, command=command, id3v23=id3v23, backup=backup)
+        # Before the journal, which is needed to settle what an interruption leaves.
+        stack.enter_context(contextlib.closing(outcomes))
         return print_outcomes(
             _kept(outcomes, done) if keeps else outcomes,
             total=len(songs),
@@ -196,7 +198,7 @@ def tag(
         )
 
 
-def _kept(outcomes: "Iterable[Outcome]", into: "list[Outcome]") -> "Iterator[Outcome]":
+def _kept(outcomes: "Iterator[Outcome]", into: "list[Outcome]") -> "Iterator[Outcome]":
     for outcome in outcomes:
         into.append(outcome)
         yield outcome

@@ -1,6 +1,7 @@
 """`keraudio undo`."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -45,8 +46,8 @@ def undo(run: int | None, last: bool, as_json: bool, journal_path: Path | None) 
             raise TagError(f"A run must be one of `keraudio history`. Received: {run}")
         total = runs[run].states.get("written", 0)
         errors = []
-        with SongProgress(total, "Undoing") as progress:
-            for one in undo_run(journal, run):
+        with SongProgress(total, "Undoing") as progress, closing(undo_run(journal, run)) as undone:
+            for one in undone:
                 if one.error is not None:
                     errors.append(one.error)
                     progress.print(one.error, error=True)
