@@ -60,10 +60,11 @@ def _walk(folder: Path, recursive: bool, follow: bool) -> Iterator[Path]:
         if follow:
             # Links may lead in circles, or to one folder from many.
             here = os.stat(root)
-            if (here.st_dev, here.st_ino) in entered:
+            place = (here.st_dev, here.st_ino)
+            if place in entered:
                 folders.clear()
                 continue
-            entered.add((here.st_dev, here.st_ino))
+            entered.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
         for name in sorted(names):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:

@@ -120,3 +120,14 @@ def test_a_subfolder_that_cannot_be_listed_is_left_out_with_a_warning(tmp_path, 
     assert caplog.messages == [f"{tmp_path / 'shut'}: left out, permission denied"]
     with pytest.raises(AudioError, match="shut: permission denied"):
         find_audio([tmp_path / "shut"])
+
+
+def test_links_to_folders_are_followed_on_demand_and_no_folder_is_entered_twice(tmp_path) -> None:
+    touch(tmp_path, "music/a.mp3", "music/album/b.mp3", "elsewhere/c.mp3")
+    music = tmp_path / "music"
+    (music / "album/circle").symlink_to(music)
+    (music / "far").symlink_to(tmp_path / "elsewhere")
+    (music / "far_again").symlink_to(tmp_path / "elsewhere")
+    (music / "nowhere").symlink_to(tmp_path / "none")
+    assert find_audio(music) == [music / "a.mp3", music / "album/b.mp3"]
+    assert find_audio(music, follow=True) == [music / "a.mp3", music / "album/b.mp3", music / "far/c.mp3"]
