@@ -11,12 +11,26 @@ import keras
 from keraudio.backbones.musicnn import musicnn, musicnn_vgg
 from keraudio.backbones.residual_cnn import residual_cnn
 from keraudio.backbones.resnet import resnet
+from keraudio.backbones.sample_cnn import module_filters, sample_cnn
 
 BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "musicnn": musicnn,
     "musicnn_vgg": musicnn_vgg,
     "residual_cnn": residual_cnn,
     "resnet": resnet,
+    "sample_cnn": sample_cnn,
 }
 
-__all__ = ["BACKBONES", "musicnn", "musicnn_vgg", "residual_cnn", "resnet"]
+# They must know how many frames they get.
+FIXED_FRAMES = frozenset({"musicnn_vgg", "sample_cnn"})
+
+__all__ = [
+    "BACKBONES",
+    "FIXED_FRAMES",
+    "module_filters",
+    "musicnn",
+    "musicnn_vgg",
+    "residual_cnn",
+    "resnet",
+    "sample_cnn",
+]

@@ -2,7 +2,7 @@
 
 import keras
 
-from keraudio.layers import Decibels, LogCompression, MelSpectrogram
+from keraudio.layers import Decibels, LogCompression, MelSpectrogram, RunningNormalization
 
 
 def log_mel(
@@ -25,6 +25,8 @@ def log_mel(
     scale: float = 10.0,
     base: float | None = None,
     top_db: float | None = 80.0,
+    normalize: bool = False,
+    frames: int | None = None,
     samples: int | None = None,
     name: str = "log_mel",
 ) -> keras.Model:
@@ -49,6 +51,9 @@ def log_mel(
         scale: of `"log"`. Defaults to 10.
         base: of the logarithm of `"log"`. Defaults to None, the natural one.
         top_db: range of `"decibels"` below a clip's own maximum, in dB. Defaults to 80.
+        normalize: subtract the mean of all values in the training data and divide by their deviation, as gathered while
+            training (`keraudio.layers.RunningNormalization`). Defaults to False.
+        frames: keep so many of the first frames. Centred frames of a window of n hops are n + 1. Defaults to None, all.
         samples: length of the input. Defaults to None, any length.
         name: of the model.
 
@@ -86,4 +91,14 @@ def log_mel(
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:
         features = LogCompression(scale, base=base, name="log")(mel)
+    if frames is not None:
+        given = features.shape[1]
+        if given is None or not 1 <= frames <= given:
+            raise ValueError(
+                f"`frames` must be 1 to the number of frames, which `samples` decides. Received: frames={frames}, "
+                f"samples={samples}, which gives {given}"
+            )
+        features = keras.layers.Cropping1D((0, given - frames), name="first_frames")(features)
+    if normalize:
+        features = RunningNormalization(axis="all", name="normalization")(features)
     return keras.Model(waveform, features, name=name)

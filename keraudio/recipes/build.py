@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keraudio.backbones import BACKBONES
+from keraudio.backbones import BACKBONES, FIXED_FRAMES
 from keraudio.classifier import AudioClassifier, layer_name
 from keraudio.description import Description
 from keraudio.errors import RecipeError
@@ -33,7 +33,10 @@ def build_classifier(recipe: Recipe, labels: Sequence[str], *, multi_label: bool
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.training.precision)
     try:
-        front_end = FRONT_ENDS[recipe.front_end.name](recipe.audio.sample_rate, **recipe.front_end.options)
+        samples = recipe.audio.window_samples if recipe.backbone.name in FIXED_FRAMES else None
+        front_end = FRONT_ENDS[recipe.front_end.name](
+            recipe.audio.sample_rate, samples=samples, **recipe.front_end.options
+        )
         backbone = BACKBONES[recipe.backbone.name](front_end.output_shape[1:], **recipe.backbone.options)
         return AudioClassifier(
             front_end,

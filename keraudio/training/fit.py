@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keraudio.backend import preferred_jit
-from keraudio.classifier import describe, layers_of, save
+from keraudio.classifier import describe, layers_of, load, save
 from keraudio.errors import KeraudioError
 from keraudio.layers import Mixup
 from keraudio.pipeline import Crops, Windows, feed
@@ -36,12 +36,16 @@ class Fitted:
     Attributes:
         history: one dict of metrics an epoch.
         best_epoch: the epoch (from 0) whose weights `model.keras` holds.
-        stopped_early: True where patience ran out.
+        stopped_early: True where patience ran out, of the last stage if there are several.
+        stage: of a staged learning rate, from 0.
+        stage_began: its first epoch.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     stopped_early: bool = False
+    stage: int = 0
+    stage_began: int = 0
 
 
 def fit(
@@ -99,7 +103,7 @@ def fit(
     fitted = Fitted()
     if resume:
         facts = load_run_state(_existing(folder / STATE_FILE), model)
-        fitted = Fitted(facts["history"], facts["best_epoch"], facts["stopped_early"])
+        fitted = Fitted(**facts)
         _write_metrics(folder / METRICS_FILE, fitted.history)
     first_epoch = len(fitted.history)
     if fitted.stopped_early or first_epoch >= settings.epochs:
@@ -185,18 +189,30 @@ class _Keeper(keras.callbacks.Callback):
             self.fitted.best_epoch = epoch
             save(self.classifier, self.folder / MODEL_FILE)
         patience = self.settings.patience
-        if patience is not None and epoch - self.fitted.best_epoch >= patience:
-            self.fitted.stopped_early = True
-            self.model.stop_training = True
-        facts = {
-            "history": history,
-            "best_epoch": self.fitted.best_epoch,
-            "stopped_early": self.fitted.stopped_early,
-        }
+        # A stage's own first epochs count, however long ago the best one was.
+        waited = epoch - max(self.fitted.best_epoch, self.fitted.stage_began - 1)
+        if patience is not None and waited >= patience:
+            if self.settings.schedule == "staged" and self.fitted.stage + 1 < self.settings.stages:
+                self._begin_stage(epoch + 1)
+            else:
+                self.fitted.stopped_early = True
+                self.model.stop_training = True
+        facts = vars(self.fitted)
         # The state last: a kill before it repeats the epoch, and comes to the same files.
         _write_metrics(self.folder / METRICS_FILE, history)
         save_run_state(self.folder / STATE_FILE, self.model, facts)
         self.progress({"event": "epoch", "row": row, "best_epoch": self.fitted.best_epoch})
+
+    def _begin_stage(self, epoch: int) -> None:
+        """Goes back to the best weights, with a fresh optimizer and the next learning rate."""
+        self.fitted.stage += 1
+        self.fitted.stage_began = epoch
+        self.classifier.set_weights(load(self.folder / MODEL_FILE).get_weights())
+        # Of float16 the optimizer that scales the loss has the real one inside.
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        for variable in optimizer.variables:
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
+        optimizer.learning_rate = self.settings.learning_rate * self.settings.stage_factor**self.fitted.stage
 
 
 def _seed_torch(seed: int, epoch: int) -> None:

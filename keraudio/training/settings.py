@@ -1,10 +1,10 @@
 """What a recipe says of training."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import keras
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class MixupSettings(BaseModel):
@@ -27,7 +27,11 @@ class TrainingSettings(BaseModel):
         learning_rate: its highest value.
         weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases, normalization and the weights of
             `keraudio.layers`: a window or filter is not simpler for being smaller.
-        schedule: `"cosine"` to zero after the warm-up, or `"constant"`.
+        schedule: `"cosine"` to zero after the warm-up, `"constant"`, or `"staged"`: each time that `patience` runs out,
+            training goes on from the best epoch so far with a fresh optimizer and the rate times `stage_factor`, until
+            the last of `stages` has run out (Kim, Lee & Nam 2019, section 5.2).
+        stages: of `"staged"`, how many rates there are.
+        stage_factor: of `"staged"`, from one rate to the next.
         warmup_epochs: epochs over which the rate rises from zero.
         label_smoothing: share of each label spread over all, single-label only.
         clip_norm: bound on the global norm of the gradient; None for no bound.
@@ -45,7 +49,9 @@ class TrainingSettings(BaseModel):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "staged"] = "cosine"
+    stages: int = Field(default=5, ge=1)
+    stage_factor: float = Field(default=0.2, gt=0, lt=1)
     warmup_epochs: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
@@ -53,6 +59,12 @@ class TrainingSettings(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     mixup: MixupSettings | None = None
+
+    @model_validator(mode="after")
+    def _stages_end(self) -> Self:
+        if self.schedule == "staged" and (self.patience is None or self.warmup_epochs):
+            raise ValueError("`schedule` = 'staged' needs `patience`, and no `warmup_epochs`")
+        return self
 
 
 def build_optimizer(

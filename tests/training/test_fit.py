@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from layer_checks import array
 from tones import tone_batches, tone_classifier, tone_clips
 
 import keraudio
@@ -185,3 +186,42 @@ def test_the_learning_rate_of_the_table_is_the_schedule_at_the_end_of_the_epoch(
     history = train(tmp_path, clips, epochs=4, warmup_epochs=1)[0].history
     expected = [0.02 * 0.5 * (1 + math.cos(math.pi * done / 3)) for done in (0, 1, 2, 3)]
     assert [row["learning_rate"] for row in history] == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.backends
+def test_a_staged_rate_goes_on_from_the_best_epoch_with_a_fresh_optimizer(tmp_path: Path, clips: Any) -> None:
+    # A rate that is too high overshoots, so that patience runs out at once.
+    staged = {"optimizer": "sgd", "schedule": "staged", "stages": 3, "stage_factor": 0.01, "patience": 2}
+    fitted, classifier = train(tmp_path, clips, epochs=60, learning_rate=0.5, **staged)
+    rates = [row["learning_rate"] for row in fitted.history]
+    assert fitted.stopped_early and fitted.stage == 2
+    assert sorted(set(np.round(rates, 9)), reverse=True) == pytest.approx([0.5, 0.005, 0.00005])
+    assert rates == sorted(rates, reverse=True)
+    # A stage ends two epochs after its best one or its beginning; the rate of the table is the one that comes next.
+    losses = [row["val_loss"] for row in fitted.history]
+    began = 0
+    for epoch in range(len(losses)):
+        best = int(np.argmin(losses[: epoch + 1]))
+        ends = epoch - max(best, began - 1) >= 2
+        last = epoch == len(losses) - 1
+        assert ends == (last or rates[epoch + 1] != rates[epoch])
+        began = epoch + 1 if ends else began
+    # The last stage, whose rate hardly moves, ends near the best epoch, of which the file is.
+    best_weights = keraudio.load(tmp_path / "model.keras").trainable_weights
+    for weight, kept in zip(classifier.trainable_weights, best_weights, strict=True):
+        np.testing.assert_allclose(array(weight), array(kept), atol=0.02)
+
+
+def test_a_resumed_staged_run_ends_as_the_unbroken_one(tmp_path: Path, clips: Any) -> None:
+    staged = {"optimizer": "sgd", "schedule": "staged", "stages": 2, "stage_factor": 0.1, "patience": 1}
+    unbroken, _ = train(tmp_path / "whole", clips, epochs=12, learning_rate=0.5, **staged)
+    assert unbroken.stage == 1
+    chosen = {"learning_rate": 0.5, **staged}
+    # Broken off after the first epoch of the second stage.
+    train(tmp_path / "broken", clips, epochs=unbroken.stage_began + 1, **chosen)
+    keras.utils.set_random_seed(7)
+    settings = TrainingSettings(**QUICK | chosen | {"epochs": 12})
+    resumed = fit(tone_classifier(), *tone_batches(clips), settings, folder=tmp_path / "broken", resume=True)
+    for one, other in zip(unbroken.history, resumed.history, strict=True):
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
+        assert one["learning_rate"] == other["learning_rate"]
