@@ -20,6 +20,7 @@ def sample_cnn(
     filters: Sequence[int] | None = None,
     variant: str = "paper",
     embedding: int = 512,
+    narrowing: int = 1,
     block: str = "conv",
     amplifying_ratio: int = 16,
     pool: str = "flatten",
@@ -43,6 +44,7 @@ def sample_cnn(
         filters: of each module from the bottom. Defaults to `module_filters(len(pools), variant)`.
         variant: `"paper"` or `"code"`, the released code's filters. Defaults to `"paper"`.
         embedding: filters of the last convolution. Defaults to 512.
+        narrowing: all filters, of the embedding too, are divided by it, for small budgets. Defaults to 1.
         block: of the modules: `"conv"`; `"se"`, channels weighed by squeeze and excitation; `"res"`, two convolutions
             beside a shortcut; `"rese"`, both (Kim, Lee & Nam 2018). Defaults to `"conv"`.
         amplifying_ratio: of `"se"` and `"rese"`, units of the excitation's inner layer over channels. Defaults to 16.
@@ -68,6 +70,9 @@ def sample_cnn(
     """
     sizes = _pools(pools)
     widths = module_filters(len(sizes), variant) if filters is None else tuple(filters)
+    if narrowing < 1:
+        raise ValueError(f"`narrowing` must be at least 1. Received: narrowing={narrowing}")
+    widths, embedding = tuple(max(1, width // narrowing) for width in widths), max(1, embedding // narrowing)
     _check(input_shape, sizes, widths, block, pool, levels, norm_momentum)
 
     features = keras.Input(tuple(input_shape), name="features")

@@ -100,6 +100,8 @@ class FitProgress:
             case "epoch":
                 self._epoch = int(event["row"]["epoch"]) + 1
                 self._say(self._epoch_line(event))
+            case "study_row":
+                self._say(f"{event['row']}, seed {event['seed']}")
             case "features":
                 self._show("Features", event["done"], event["total"])
             case "row":

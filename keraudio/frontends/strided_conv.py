@@ -9,6 +9,7 @@ def strided_conv(
     filters: int = 128,
     kernel_size: int = 729,
     strides: int = 243,
+    norm_momentum: float = 0.99,
     samples: int | None = None,
     name: str = "strided_conv",
 ) -> keras.Model:
@@ -23,6 +24,7 @@ def strided_conv(
         filters: number of filters. Defaults to 128.
         kernel_size: samples that a filter covers. Defaults to 729.
         strides: samples between successive frames, at most `kernel_size`. Defaults to 243.
+        norm_momentum: of batch normalization's moving statistics, 0 to 1. Defaults to 0.99.
         samples: length of the input, at least `kernel_size` where filters do not overlap. Defaults to None, any length.
         name: of the model.
 
@@ -40,6 +42,8 @@ def strided_conv(
         raise ValueError(f"`sample_rate` must be positive. Received: sample_rate={sample_rate}")
     if filters < 1:
         raise ValueError(f"`filters` must be at least 1. Received: filters={filters}")
+    if not 0 <= norm_momentum < 1:
+        raise ValueError(f"`norm_momentum` must be at least 0 and below 1. Received: norm_momentum={norm_momentum}")
     if not 1 <= strides <= kernel_size:
         raise ValueError(
             f"`strides` must be between 1 and `kernel_size`. Received: strides={strides}, kernel_size={kernel_size}"
@@ -59,6 +63,6 @@ def strided_conv(
         dtype="float32",
         name="conv",
     )(x)
-    x = keras.layers.BatchNormalization(epsilon=1e-5, name="normalization")(x)
+    x = keras.layers.BatchNormalization(momentum=norm_momentum, epsilon=1e-5, name="normalization")(x)
     features = keras.layers.ReLU(name="activation")(x)
     return keras.Model(waveform, features, name=name)

@@ -6,10 +6,11 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from keraudio.recipes.build import build_classifier
-    from keraudio.recipes.catalog import parse_assignment, read_recipe, recipe_names
+    from keraudio.recipes.catalog import parse_assignment, read_recipe, read_study, recipe_names, study_names
     from keraudio.recipes.load import dump_recipe, load_recipe
     from keraudio.recipes.run import Run, prepare_manifest, run_recipe
     from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
+    from keraudio.recipes.study import BUDGETS, Study, StudyRow, format_study, run_study, save_study
     from keraudio.recipes.transfer import Transferred, format_table, rotations, transfer
 
 # Late, so that the command line can list recipes, or refuse a wrong name, without waiting for a backend.
@@ -17,10 +18,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "build": ["build_classifier"],
-        "catalog": ["parse_assignment", "read_recipe", "recipe_names"],
+        "catalog": ["parse_assignment", "read_recipe", "read_study", "recipe_names", "study_names"],
         "load": ["dump_recipe", "load_recipe"],
         "run": ["Run", "prepare_manifest", "run_recipe"],
         "schema": ["AUGMENTATIONS", "Recipe", "builder_options", "check_recipe"],
+        "study": ["BUDGETS", "Study", "StudyRow", "format_study", "run_study", "save_study"],
         "transfer": ["Transferred", "format_table", "rotations", "transfer"],
     },
 )

@@ -19,11 +19,14 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     """What the TOML of a recipe holds, unchecked.
 
     Args:
-        name: one of `recipe_names()`, or the path of a TOML file.
+        name: one of `recipe_names()`, `"STUDY/ROW"`, or the path of a TOML file.
 
     Raises:
         RecipeError: no such recipe (the nearest name is given), or no valid TOML.
     """
+    study, _, row = str(name).partition("/")
+    if row and study in study_names() and not Path(name).is_file():
+        return study_recipe(read_study(study), row)
     try:
         return tomllib.loads(_text(str(name)))
     except tomllib.TOMLDecodeError as error:
@@ -48,6 +51,52 @@ def _text(name: str) -> str:
             f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}"
         )
     return resources.files("keraudio.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def study_names() -> list[str]:
+    """Names of the studies: tables of papers whose rows are recipes."""
+    folder = resources.files("keraudio.recipes") / "studies"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_study(name: str) -> dict[str, Any]:
+    """What the TOML of a study holds: `title`, `source`, `base`, `reference`, `small`, and `rows` with `set`.
+
+    Raises:
+        RecipeError: there is no such study; the nearest name is given.
+    """
+    names = study_names()
+    if name not in names:
+        raise RecipeError(f"A study must be one of {', '.join(names)}. Received: {name!r}. {did_you_mean(name, names)}")
+    text = (resources.files("keraudio.recipes") / "studies" / f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def study_recipe(study: dict[str, Any], row: str, *, small: bool = False) -> dict[str, Any]:
+    """The recipe of a study's row: the base recipe, with what the row sets.
+
+    Args:
+        study: of `read_study`.
+        row: its name.
+        small: with what the study's small budget sets, too. Defaults to False.
+
+    Raises:
+        RecipeError: there is no such row; the nearest name is given.
+    """
+    rows = {one["name"]: one for one in study["rows"]}
+    if row not in rows:
+        raise RecipeError(
+            f"A row of {study['name']} must be one of {', '.join(rows)}. Received: {row!r}. {did_you_mean(row, rows)}"
+        )
+    data = read_recipe(study["base"])
+    for section, values in rows[row]["set"].items():
+        # A part by another name has other options.
+        other = values.get("name", data[section].get("name")) != data[section].get("name")
+        data[section] = dict(values) if other else data[section] | values
+    for section, values in study["small"].items() if small else ():
+        if values.get("name", data[section].get("name")) == data[section].get("name"):
+            data[section] |= values
+    return data | {"name": f"{study['name']}_{row}", "summary": f"{study['title']}: {rows[row]['label']}"}
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -22,9 +22,18 @@ def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
         RecipeError: no such recipe (the nearest name is given), no valid TOML, or the schema is broken.
     """
     data = read_recipe(name)
+    apply_changes(data, changes)
+    return check_recipe(data, source=str(name))
+
+
+def apply_changes(data: dict[str, Any], changes: Sequence[str]) -> None:
+    """Changes what a recipe's TOML holds, by `"section.key=value"` each.
+
+    Raises:
+        RecipeError: a change is none, or its key is not in a section.
+    """
     for change in changes:
         _apply(data, change)
-    return check_recipe(data, source=str(name))
 
 
 def _apply(data: dict[str, Any], change: str) -> None:

@@ -1,0 +1,54 @@
+"""A study's table as a picture: each row's figure with its interval, and the paper's beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure
+
+
+def save_study_figure(
+    labels: Sequence[str],
+    figures: Sequence[tuple[float, float, float]],
+    published: Sequence[float | None],
+    out: Path,
+    *,
+    title: str,
+    figure_name: str,
+    published_name: str = "",
+    note: str = "",
+) -> None:
+    """Draws the rows from top to bottom.
+
+    Args:
+        labels: of the rows.
+        figures: mean, lower and upper end of each row's interval.
+        published: the paper's figure of each row, or None.
+        out: a `.png`, `.svg` or `.pdf` file.
+        title: above the picture.
+        figure_name: what is measured here.
+        published_name: what the paper measured. Defaults to nothing, without a panel for it.
+        note: in a line below the title, such as how small the budget was.
+
+    Raises:
+        KeraudioError: matplotlib is not installed, or the file cannot be written.
+    """
+    panels = 2 if published_name and any(value is not None for value in published) else 1
+    figure = new_figure(4.5 + 3.5 * panels, 1.6 + 0.3 * len(labels))
+    axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+    places = range(len(labels))
+    means, lows, highs = zip(*figures, strict=True)
+    errors = [[mean - low for mean, low in zip(means, lows, strict=True)]]
+    errors.append([high - mean for mean, high in zip(means, highs, strict=True)])
+    axes[0].errorbar(means, places, xerr=errors, fmt="o", color=BLUE, ecolor=GREY, capsize=3)
+    axes[0].set_xlabel(f"{figure_name}, 95 % interval")
+    axes[0].set_yticks(list(places), labels)
+    axes[0].invert_yaxis()
+    if panels == 2:
+        shown = [(value, place) for value, place in zip(published, places, strict=True) if value is not None]
+        axes[1].plot(*zip(*shown, strict=True), "s", color=VERMILION)
+        axes[1].set_xlabel(f"published: {published_name}")
+    for axis in axes:
+        axis.grid(axis="x", color="0.9")
+        axis.set_axisbelow(True)
+    figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
+    save_figure(figure, out)
