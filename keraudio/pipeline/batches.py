@@ -15,6 +15,8 @@ Batch = tuple[np.ndarray, np.ndarray]
 class Crops:
     """Training batches: each epoch takes every clip `crops_per_clip` times, in random order, one random crop each time.
 
+    With `hop` it takes every window of every clip once instead, in random order.
+
     The last batch of an epoch is dropped where it would be incomplete, so that every step has one shape.
 
     Attributes:
@@ -23,6 +25,7 @@ class Crops:
         batch_size: crops in a batch; fewer where the data set is smaller.
         seed: of order and crops.
         crops_per_clip: crops of each clip in an epoch. Defaults to 1.
+        hop: samples between successive windows of a clip. Defaults to None, random crops.
     """
 
     clips: CachedClips
@@ -30,16 +33,27 @@ class Crops:
     batch_size: int
     seed: int = 0
     crops_per_clip: int = 1
+    hop: int | None = None
+
+    @cached_property
+    def _count(self) -> int:
+        """Crops, or windows, in an epoch."""
+        return len(self.clips) * self.crops_per_clip if self.hop is None else len(self._places[0])
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.hop is not None
+        return _window_places(self.clips, self.window, self.hop, None)
 
     @cached_property
     def size(self) -> int:
         """Crops in a batch."""
-        return min(self.batch_size, len(self.clips) * self.crops_per_clip)
+        return min(self.batch_size, self._count)
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return len(self.clips) * self.crops_per_clip // self.size
+        return self._count // self.size
 
     @cached_property
     def targets(self) -> np.ndarray:
@@ -47,14 +61,23 @@ class Crops:
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Waveforms `(batch, window)` and labels `(batch, labels)`, both float32."""
-        order = _epoch_order(len(self.clips) * self.crops_per_clip, self.seed, epoch)
-        rows = order[step * self.size : (step + 1) * self.size] % len(self.clips)
-        spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
-        starts = np.random.default_rng((self.seed, epoch, step)).integers(0, spare + 1)
+        chosen = _epoch_order(self._count, self.seed, epoch)[step * self.size : (step + 1) * self.size]
+        if self.hop is not None:
+            rows, starts = (part[chosen] for part in self._places)
+        else:
+            rows = chosen % len(self.clips)
+            spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
+            starts = np.random.default_rng((self.seed, epoch, step)).integers(0, spare + 1)
         waveforms = np.stack(
             [self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)]
         )
         return waveforms, self.targets[rows]
+
+
+def _window_places(clips: CachedClips, window: int, hop: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Row and start of every window of every clip, in order."""
+    starts = [window_starts(int(n), window, hop=hop, limit=limit) for n in clips.lengths]
+    return np.repeat(np.arange(len(starts)), [len(s) for s in starts]), np.concatenate(starts)
 
 
 @lru_cache(maxsize=4)
@@ -82,8 +105,7 @@ class Windows:
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        starts = [window_starts(int(n), self.window, hop=self.hop, limit=self.limit) for n in self.clips.lengths]
-        return np.repeat(np.arange(len(starts)), [len(s) for s in starts]), np.concatenate(starts)
+        return _window_places(self.clips, self.window, self.hop, self.limit)
 
     @property
     def clip_of_window(self) -> np.ndarray:

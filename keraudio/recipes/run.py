@@ -109,7 +109,8 @@ def run_recipe(
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(recipe, manifest.labels, multi_label=manifest.multi_label)
     window, batch_size = recipe.audio.window_samples, recipe.training.batch_size
-    train = Crops(clips.split("train"), window, batch_size, seed, recipe.training.crops_per_clip)
+    hop = recipe.audio.hop_samples if recipe.training.sampling == "windows" else None
+    train = Crops(clips.split("train"), window, batch_size, seed, recipe.training.crops_per_clip, hop)
     valid = Windows(clips.split("valid"), window, recipe.audio.hop_samples, batch_size)
     if is_new:
         # Only now, so that a wrong path or option leaves no folder that a second try would find used.

@@ -22,7 +22,9 @@ class TrainingSettings(BaseModel):
     Attributes:
         epochs: most passes over the training clips.
         batch_size: crops in a step.
-        crops_per_clip: random crops of each clip in an epoch.
+        sampling: `"crops"`, at random, or `"windows"`: every window of every clip once an epoch, at the hop of
+            evaluation (where that is the window's length, all segments, as Kim, Lee & Nam 2019 take them).
+        crops_per_clip: of `"crops"`, random crops of each clip in an epoch.
         optimizer: `"adamw"`, `"adam"` or `"sgd"` (Nesterov momentum 0.9).
         learning_rate: its highest value.
         weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases, normalization and the weights of
@@ -45,6 +47,7 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    sampling: Literal["crops", "windows"] = "crops"
     crops_per_clip: int = Field(default=1, ge=1)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -124,3 +124,28 @@ def test_windows_are_every_window_of_every_clip_in_order(
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), windows.targets[rows])
     for mine, again in zip(batches[-1], windows.batch(7, windows.steps - 1), strict=True):
         np.testing.assert_array_equal(mine, again)
+
+
+@few
+@given(
+    lengths=some_lengths,
+    window=st.integers(1, 70),
+    hop=st.integers(1, 40),
+    batch_size=st.integers(1, 12),
+    epoch=st.integers(0, 1000),
+)
+def test_all_windows_are_taken_once_an_epoch_in_random_order(
+    counted_clips: Any, lengths: list[int], window: int, hop: int, batch_size: int, epoch: int
+) -> None:
+    clips = counted_clips(lengths)
+    crops = Crops(clips, window, batch_size, 3, hop=hop)
+    every = Windows(clips, window, hop, batch_size)
+    expected = Counter(tuple(row) for step in range(every.steps) for row in told(every.batch(0, step)[0]))
+    taken = Counter(tuple(row) for row in epoch_of(crops, epoch))
+    # Those of the last batch that would be incomplete are left out.
+    assert not taken - expected and (expected - taken).total() < crops.size
+    labels = np.concatenate([crops.batch(epoch, step)[1] for step in range(crops.steps)])
+    rows = (epoch_of(crops, epoch)[:, 0] - 1) // 100
+    np.testing.assert_array_equal(labels, np.eye(2)[rows % 2])
+    if len(expected) == expected.total() > 8 and not expected - taken:
+        assert [tuple(row) for row in epoch_of(crops, epoch)] != [tuple(row) for row in epoch_of(crops, epoch + 1)]
