@@ -1,5 +1,6 @@
 """Files that are either whole or as they were before, whatever happens while they are written."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -53,11 +54,10 @@ def sync_folder(folder: Path) -> None:
     """Waits until a folder's entries are on the disk, where the system can do that."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # Some network file systems cannot.
-        pass
-    finally:
-        os.close(descriptor)
+    # Some network file systems cannot, and a folder that may not be listed cannot be opened.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -226,7 +226,7 @@ def _with_standard_input(paths: tuple[Path, ...], null: bool) -> tuple[Path, ...
 
 
 def _check_names(aliases: "Aliases", labels: Sequence[str], playlists: Path | None, plan: Path | None) -> None:
-    """Says which aliases name no label; refuses playlists that would replace others, and labels that a plan splits."""
+    """Says which aliases name no label; refuses playlists and plans that would replace other files."""
     from keraudio.nearest import did_you_mean
     from keraudio.tagging import check_plan, playlist_files
 
@@ -236,4 +236,4 @@ def _check_names(aliases: "Aliases", labels: Sequence[str], playlists: Path | No
     if playlists is not None:
         playlist_files(renamed, playlists)
     if plan is not None:
-        check_plan(plan, renamed)
+        check_plan(plan)

@@ -6,8 +6,8 @@ A change is a row before a file is touched. Its state says how far it has come:
        |                     |
        +-> failed            +-> written (could not be undone)
 
-A process that is killed leaves `writing` or `undoing` behind; `keraudio.tagging.recover` finds out by the file itself
-which side of the change it is on. A lock, which dies with its process, keeps two runs from writing at once.
+A process that is killed leaves `writing` or `undoing` behind; `keraudio.tagging.write.recover` finds out by the file
+itself which side of the change it is on. A lock, which dies with its process, keeps two runs from writing at once.
 """
 
 import json
@@ -112,20 +112,25 @@ class Journal:
             self._sql = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
-            raise TagError(f"{readable(self.path)}: the journal cannot be opened: {error}") from error
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            raise TagError(f"{readable(self.path)}: the journal cannot be opened: {reason}") from error
 
     def _prepare(self) -> None:
+        # Before anything is set: another program's file stays as it is.
+        version = self._sql.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _SCHEMA) or (version == 0 and self._has_tables()):
+            raise sqlite3.DatabaseError(f"no journal of schema {_SCHEMA}")
         self._sql.execute("PRAGMA journal_mode = WAL")
         # Every change is on the disk before its file is touched, whatever becomes of the power.
         self._sql.execute("PRAGMA synchronous = FULL")
         with self._transaction():
-            version = self._sql.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0 and not self._sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if not self._has_tables():
                 for statement in _TABLES.split(";"):
                     self._sql.execute(statement)
                 self._sql.execute(f"PRAGMA user_version = {_SCHEMA}")
-            elif version != _SCHEMA:
-                raise sqlite3.DatabaseError(f"no journal of schema {_SCHEMA}")
+
+    def _has_tables(self) -> bool:
+        return bool(self._sql.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -149,22 +154,29 @@ class Journal:
 
         Raises:
             JournalBusyError: another process holds it.
+            TagError: it cannot be held.
         """
         from filelock import FileLock, Timeout
 
+        lock = FileLock(f"{self.path}.lock", timeout=0)
         try:
-            lock = FileLock(f"{self.path}.lock", timeout=0)
-            with lock:
-                yield
+            lock.acquire()
         except Timeout:
             raise JournalBusyError(
                 f"{readable(self.path)}: another keraudio is writing; let it finish, or give --journal"
             ) from None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise TagError(f"{readable(self.path)}: the journal cannot be locked: {reason}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def begin_run(self, command: str) -> int:
         """Notes a run and returns its number."""
         started = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        row = (started, command, __version__)
+        row = (started, readable(command), __version__)
         return int(
             self._sql.execute("INSERT INTO runs (started, command, version) VALUES (?, ?, ?)", row).lastrowid or 0
         )

@@ -39,13 +39,14 @@ class Organizer:
         if extras or (set(fields) - set(FIELDS)):
             raise TagError(f"The fields of a pattern must be among {', '.join(FIELDS)}. Received: {pattern!r}")
         parts = pattern.split("/")
-        if not any(f"{{{name}}}" in parts[-1] for name in ("file", "title")):
+        if not {name for _, name, _, _ in string.Formatter().parse(parts[-1])} & {"file", "title"}:
             raise TagError(f"A pattern must end in {{file}} or {{title}}. Received: {pattern!r}")
         if Path(pattern).is_absolute() or any(part in ("", ".", "..") for part in parts):
             raise TagError(f"A pattern must be a relative path without '.' and '..'. Received: {pattern!r}")
         self._parts = parts
         self._roots = [Path(os.path.abspath(root)) for root in roots if root.is_dir()]
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def place(self, proposal: Proposal) -> Proposal:
         """The proposal with the place to which its song moves, if it is not there already.
@@ -64,7 +65,8 @@ class Organizer:
         if target == path:
             self._taken.add(str(path).casefold())
             return proposal
-        return replace(proposal, move_to=self._free(target, path))
+        place = self._free(target, path)
+        return proposal if place == path else replace(proposal, move_to=place)
 
     def _values(self, proposal: Proposal, path: Path, root: Path) -> dict[str, str]:
         tags = proposal.prediction.tags if proposal.prediction else None
@@ -87,18 +89,24 @@ class Organizer:
         safe = {name: value if name == "file" else _one_name(value) for name, value in values.items()}
         name = part.format(**safe)
         suffix = values["suffix"]
-        if last and not name.lower().endswith(suffix.lower()):
+        if last and not suffix:
+            # What follows a dot would be one.
+            name = name.replace(".", "_")
+        elif last and not name.lower().endswith(suffix.lower()):
             name += suffix
         stem, ending = (name[: len(name) - len(suffix)], suffix) if last and suffix else (name, "")
-        while len(os.fsencode(stem)) + len(os.fsencode(ending)) > _LONGEST:
+        while stem and len(os.fsencode(stem)) + len(os.fsencode(ending)) > _LONGEST:
             stem = stem[:-1]
-        return stem.strip() + ending if ending else stem.strip(" .") or "_"
+        # A dot at the start hides a file, and one at the end is none of a folder's name on some systems.
+        return (stem.strip().lstrip(".").lstrip() or "_") + ending if ending else stem.strip().strip(" .") or "_"
 
     def _free(self, target: Path, path: Path) -> Path:
-        candidate, number = target, 2
+        # Of songs that share a name, each goes on counting where the one before has ended.
+        candidate, number = target, self._numbers.get(str(target).casefold(), 2)
         while str(candidate).casefold() in self._taken or (os.path.lexists(candidate) and not _same(candidate, path)):
             candidate, number = target.with_name(f"{target.stem} ({number}){target.suffix}"), number + 1
         self._taken.add(str(candidate).casefold())
+        self._numbers[str(target).casefold()] = number
         return candidate
 
 

@@ -14,7 +14,7 @@ from keraudio.errors import TagError
 
 _BLOCK = 2**20
 # Atoms of MP4 that hold others.
-_MP4_PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_MP4_PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf")
 _OGG_HEADERS = {b"\x01vorbis": 3, b"OpusHead": 2}
 
 
@@ -29,7 +29,7 @@ def container_of(file: BinaryIO) -> str:
     head = file.read(64)
     if head[:4] == b"fLaC":
         return "flac"
-    if head[:2] and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:
         return "mp3"
     if start:
         # Padding between tag and first frame is no rarity; nothing but MP3 and FLAC begins with such a tag.
@@ -50,8 +50,8 @@ def payload_digest(path: Path) -> str:
     """Digest of everything in a file that is not its tags.
 
     MP3: all after the ID3v2 tags. FLAC: the stream's parameters and frames. Ogg: the packets of the stream but its
-    comments. MP4: the media data, where its chunks lie in it, and its sample tables. WAV and AIFF: every chunk but
-    ID3's. Anything else: all of it.
+    comments. MP4: the media data, where its chunks and fragments lie in it, and its sample tables. WAV and AIFF: every
+    chunk but ID3's. Anything else: all of it.
 
     Raises:
         TagError: the file cannot be read.
@@ -153,15 +153,23 @@ def _mp4(file: BinaryIO) -> Iterator[bytes]:
         if name in (b"stco", b"co64"):
             table = _at(file, start, size)
             width = "I" if name == b"stco" else "Q"
-            count = min(int.from_bytes(table[4:8], "big"), (size - 8) // struct.calcsize(width))
-            places = struct.unpack_from(f">{count}{width}", table, 8)
+            # Of a damaged table, what is there.
+            count = min(int.from_bytes(table[4:8], "big"), max(0, len(table) - 8) // struct.calcsize(width))
+            places = struct.unpack_from(f">{count}{width}", table, 8) if count else ()
             yield b"".join((place - first).to_bytes(9, "big", signed=True) for place in places)
-        elif name == b"mdat" or name.startswith(b"st"):
+        elif name == b"tfhd":
+            head = _at(file, start, size)
+            if head[3:4] and head[3] & 1:
+                # It says where its fragment's media data begin.
+                place = int.from_bytes(head[8:16], "big") - first
+                head = head[:8] + place.to_bytes(9, "big", signed=True) + head[16:]
+            yield head
+        elif name in (b"mdat", b"trun") or name.startswith(b"st"):
             yield name
             yield from _rest(file, start, size)
 
 
-def _atoms(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _atoms(file: BinaryIO, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Name, offset and size of the content of each atom; those inside parents too."""
     while start + 8 <= end:
         head = _at(file, start, 16)
@@ -173,8 +181,8 @@ def _atoms(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
         if size < content - start:
             return
         stop = min(start + size, end)
-        if name in _MP4_PARENTS:
-            yield from _atoms(file, content, stop)
+        if name in _MP4_PARENTS and depth < len(_MP4_PARENTS):
+            yield from _atoms(file, content, stop, depth + 1)
         else:
             yield name, content, stop - content
         start += size

@@ -1,9 +1,11 @@
 """What tagging would write: a proposal a song, and the plan, a table of them that people may edit."""
 
+import contextlib
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,13 +87,17 @@ def propose(prediction: "Prediction", *, existing: str = "keep", most: int = 3) 
 
 def without_doubles(genres: Iterable[str]) -> tuple[str, ...]:
     """Genres in their order, each once whatever its case."""
-    return tuple({genre.casefold(): genre for genre in reversed(list(genres))}.values())[::-1]
+    found: dict[str, str] = {}
+    for genre in genres:
+        found.setdefault(genre.casefold(), genre)
+    return tuple(found.values())
 
 
 def write_plan(file: Path, proposals: Iterable[Proposal]) -> None:
-    """Writes a plan as CSV in UTF-8, a row a song, whole or not at all.
+    r"""Writes a plan as CSV in UTF-8, a row a song, whole or not at all.
 
-    People may edit `new`, genres with `|` between, and `move_to`; a row without `new` or `move_to` changes nothing.
+    People may edit `new`, genres with `|` between (one of a genre's own is written `\|`), and `move_to`; a row without
+    either changes nothing.
     Names that are not UTF-8 are written as the file system has them.
 
     Args:
@@ -110,11 +116,11 @@ def write_plan(file: Path, proposals: Iterable[Proposal]) -> None:
             [
                 str(one.path.absolute()),
                 one.state,
-                SEPARATOR.join(one.current or ()),
-                SEPARATOR.join(one.new) if one.state == "change" else "",
+                _joined(one.current or ()),
+                _joined(one.new) if one.state == "change" else "",
                 "" if confidence is None else f"{confidence:.4f}",
                 "" if one.move_to is None else str(one.move_to),
-                "" if one.state == "failed" else file_digest(one.path),
+                "" if one.state == "failed" else _digest_if_there(one.path),
             ]
         )
     try:
@@ -123,6 +129,22 @@ def write_plan(file: Path, proposals: Iterable[Proposal]) -> None:
             temporary.write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise TagError(f"{readable(file)}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _joined(genres: Iterable[str]) -> str:
+    return SEPARATOR.join(genre.replace(SEPARATOR, f"\\{SEPARATOR}") for genre in genres)
+
+
+def _parted(cell: str) -> list[str]:
+    """Genres of a cell; a `|` of their own has a backslash before it."""
+    return [part.replace(f"\\{SEPARATOR}", SEPARATOR) for part in re.split(rf"(?<!\\)\{SEPARATOR}", cell)]
+
+
+def _digest_if_there(path: Path) -> str:
+    # A song that has gone since it was heard stops no other; its row says so when it is applied.
+    with contextlib.suppress(TagError):
+        return file_digest(path)
+    return ""
 
 
 def read_plan(file: Path) -> list[Proposal]:
@@ -163,8 +185,8 @@ def _proposals(rows: "csv.DictReader[str]", file: Path) -> Iterator[Proposal]:
     for row in rows:
         if any(row[name] is None for name in _COLUMNS):
             raise TagError(f"{readable(file)}: line {rows.line_num}: a row must have {len(_COLUMNS)} cells")
-        new = without_doubles(name.strip() for name in row["new"].split(SEPARATOR) if name.strip())
-        current = tuple(name for name in row["current"].split(SEPARATOR) if name)
+        new = without_doubles(name.strip() for name in _parted(row["new"]) if name.strip())
+        current = tuple(name for name in _parted(row["current"]) if name)
         if not new and not row["move_to"]:
             continue
         if not row["path"] or "\0" in row["path"] + row["move_to"]:
@@ -194,14 +216,8 @@ def file_digest(path: Path) -> str:
         raise TagError(f"{readable(path)}: {(error.strerror or str(error)).lower()}") from error
 
 
-def check_plan(file: Path, labels: Sequence[str]) -> None:
-    """Raises `TagError` unless a plan can be written to a file: its folder is there, and no label holds a `|`.
-
-    A file that is there already is replaced only if it is a plan.
-    """
-    for label in labels:
-        if SEPARATOR in label:
-            raise TagError(f"Labels must not hold {SEPARATOR!r} where a plan is written. Received: {label!r}")
+def check_plan(file: Path) -> None:
+    """Raises `TagError` unless a plan can be written to a file: its folder is there, and it is new or a plan itself."""
     if file.is_dir() or not file.absolute().parent.is_dir():
         raise TagError(f"{readable(file)}: cannot be written: {'is a folder' if file.is_dir() else 'no such folder'}")
     if file.exists():

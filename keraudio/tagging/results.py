@@ -62,10 +62,10 @@ class Results:
         try:
             query = "SELECT windows, probabilities FROM results WHERE key = ?"
             row = self._sql.execute(query, (self._key(payload),)).fetchone()
-        except sqlite3.Error as error:
+            return (np.frombuffer(row[1], "<f4"), int(row[0])) if row else None
+        except (sqlite3.Error, ValueError, TypeError) as error:
             self._give_up(error)
             return None
-        return (np.frombuffer(row[1], "<f4"), row[0]) if row else None
 
     def put(self, payload: str, probabilities: np.ndarray, windows: int) -> None:
         """Keeps a result."""
@@ -87,5 +87,6 @@ class Results:
         return hashlib.blake2b(f"{self.settings} {payload}".encode(), digest_size=20).digest()
 
     def _give_up(self, error: Exception) -> None:
-        _log.warning("%s: results are not kept: %s", readable(self.path), error)
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        _log.warning("%s: results are not kept: %s", readable(self.path), reason)
         self.close()

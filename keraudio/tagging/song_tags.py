@@ -7,6 +7,7 @@ of which old software reads. ID3v1 and APE tags are left as they are.
 
 import io
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ class GenreField:
         encoding: of ID3's text, mutagen's number.
         version: of the ID3 tag, 3 or 4.
         frames: of ID3, the genre's frames to the byte, in hexadecimal.
+        length: of the ID3 tag, in bytes.
     """
 
     values: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class GenreField:
     encoding: int | None = None
     version: int | None = None
     frames: tuple[str, ...] = ()
+    length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -58,7 +61,7 @@ class GenreField:
     def with_genres(self, genres: Sequence[str], *, id3v23: bool = False) -> "GenreField":
         """The field with other genres; `id3v23` asks for ID3 of version 2.3, with several genres as "a/b"."""
         if self.version is None:
-            return GenreField(tuple(genres), True, ("GENRE",) * len(genres) if self.keys else ())
+            return GenreField(tuple(genres), True, self.keys[:1] * len(genres))
         version = 3 if id3v23 else self.version
         values = ("/".join(genres),) if id3v23 else tuple(genres)
         latin = all(ord(c) < 256 for value in values for c in value)
@@ -147,10 +150,10 @@ def _id3_field(path: Path, kind: str, tags: Any) -> GenreField:
         return GenreField(version=4)
     version = 4 if tags.version[1] == 4 else 3
     if "TCON" not in tags:
-        return GenreField((), True, (), None, version)
+        return GenreField((), True, (), None, version, (), tags.size)
     frame = tags["TCON"]
     raw = [data.hex() for data in _load_raw(path, kind).unknown_frames if data[:4] == b"TCON"] if _is_raw(tags) else ()
-    return GenreField(tuple(frame.text), True, (), int(frame.encoding), version, tuple(raw))
+    return GenreField(tuple(frame.text), True, (), int(frame.encoding), version, tuple(raw), tags.size)
 
 
 def write_field(path: Path, field: GenreField, *, size: int | None = None) -> None:
@@ -166,13 +169,20 @@ def write_field(path: Path, field: GenreField, *, size: int | None = None) -> No
     """
 
     def padding(info: Any) -> int:
+        if info.padding > path.stat().st_size:
+            # It would be written: gigabytes.
+            raise ValueError("more padding than the file is long")
         if size is None:
             return info.padding if info.padding >= 0 else info.get_default_padding()
-        return max(0, info.padding + size - path.stat().st_size)
+        return max(0, info.padding + missing)
 
-    # Twice, because the heads of more pages or atoms are no padding that the first time could foresee.
-    for _ in range(1 if size is None else 2):
+    # More than once, because the heads of more pages or atoms are no padding that the first time could foresee.
+    for _ in range(1 if size is None else 4):
         with _opened(path) as (kind, song):
+            missing = 0 if size is None else size - path.stat().st_size
+            if size is not None and field.length and (length := read_field(path).length):
+                # In a chunk, an odd length and the next one make files of one size.
+                missing = field.length - length
             if kind in _ID3:
                 _write_id3(path, kind, song, field, padding)
             elif kind in _COMMENTS:
@@ -335,6 +345,9 @@ def _opened(path: Path) -> Iterator[tuple[str, Any]]:
         EOFError,
         TypeError,
         AttributeError,
+        AssertionError,
+        RecursionError,
+        struct.error,
     ) as error:
         # On damaged files mutagen raises many kinds beside its own; an OSError comes wrapped in one of those.
         cause = error.args[0] if error.args and isinstance(error.args[0], OSError) else None

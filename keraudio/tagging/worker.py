@@ -68,7 +68,9 @@ def examine(path: Path, settings: dict[str, Any], results: Results | None) -> tu
     except MemoryError:
         header["error"] = f"{readable(path)}: does not fit into memory"
     except Exception as error:
-        header["error"] = f"{readable(path)}: cannot be read: {type(error).__name__}: {error}"
+        # One line, whatever a library has to say.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        header["error"] = f"{readable(path)}: cannot be read: {reason}"
     return header, body
 
 

@@ -1,6 +1,7 @@
 """Files opened in child processes with a time limit: a decoder that crashes or hangs costs one file."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -69,20 +70,12 @@ class Workers:
         for process in every:
             process.kill()
         for process in every:
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    # A thread may be at the other end of it still.
-                    with contextlib.suppress(OSError, ValueError):
-                        pipe.close()
+            self._end(process)
 
     def examine(self, path: Path) -> Examined:
         """Has a file opened; what goes wrong is an answer, never an exception."""
-        with self._lock:
-            process = self._idle.pop() if self._idle else None
         try:
-            if process is None:
-                process = self._start()
+            process = self._take()
         except OSError as error:
             return Examined(error=f"{readable(path)}: no decoder starts: {(error.strerror or str(error)).lower()}")
         late = threading.Event()
@@ -97,35 +90,65 @@ class Workers:
         try:
             header, body = self._ask(process, path)
         except (OSError, ValueError, EOFError):
-            process.kill()
-            code = process.wait()
-            with self._lock:
-                self._all.discard(process)
+            code = self._end(process)
             if late.is_set():
                 return Examined(error=f"{readable(path)}: took longer than {self._time_limit:g} s")
             return Examined(error=f"{readable(path)}: its decoder crashed ({_cause(code)})")
         finally:
             timer.cancel()
-        with self._lock:
-            self._idle.append(process)
+        if late.is_set():
+            # The answer came just before the end.
+            self._end(process)
+        else:
+            with self._lock:
+                self._idle.append(process)
         return self._examined(header, body)
+
+    def _take(self) -> subprocess.Popen[bytes]:
+        """A process that waits, or a new one."""
+        while True:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            if process is None:
+                return self._start()
+            if process.poll() is None:
+                return process
+            # Something else has ended it, such as a system without memory.
+            self._end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "keraudio.tagging.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # libmpg123 comments on damaged MP3s by itself.
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
         with self._lock:
-            self._all.add(process)
             if self._closed:
-                process.kill()
-        self._send(process, self._settings)
+                raise BrokenPipeError(errno.EPIPE, "the run has ended")
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "keraudio.tagging.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # libmpg123 comments on damaged MP3s by itself.
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+            self._all.add(process)
+        try:
+            self._send(process, self._settings)
+        except OSError:
+            self._end(process)
+            raise
         return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> int:
+        """Ends a process, if it has not ended, and returns its exit code."""
+        process.kill()
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                # What was not read from it, or a thread that is still at it.
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()
+        with self._lock:
+            self._all.discard(process)
+        return code
 
     def _ask(self, process: subprocess.Popen[bytes], path: Path) -> tuple[dict[str, Any], np.ndarray]:
         self._send(process, str(path))

@@ -8,7 +8,8 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,7 +62,7 @@ def apply_proposals(
     command: str,
     id3v23: bool = False,
     backup: Path | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Carries proposals out, one by one, as one run of the journal.
 
     Args:
@@ -77,7 +78,7 @@ def apply_proposals(
     Raises:
         TagError: another process is writing, or the journal cannot be written.
     """
-    with journal.writing():
+    with _writing(journal):
         recover(journal)
         run = journal.begin_run(command)
         try:
@@ -113,11 +114,13 @@ def _apply(proposal: Proposal, journal: Journal, run: int, id3v23: bool, backup:
 def _real(path: Path) -> Path:
     """The file itself, where a link was given."""
     with _reasons(path):
-        return path.resolve(strict=True)
+        # Not `Path.resolve`, whose error for links in a circle is none of the system's.
+        return Path(os.path.realpath(path, strict=True))
 
 
 def _write_genre(path: Path, proposal: Proposal, journal: Journal, run: int, id3v23: bool, backup: Path | None) -> None:
     _check_writable(path)
+    before = _status(path)
     old = read_field(path)
     # A plan's rows are known by the whole file.
     if proposal.prediction is not None and read_tags(path).genres != proposal.current:
@@ -130,14 +133,14 @@ def _write_genre(path: Path, proposal: Proposal, journal: Journal, run: int, id3
             "new": new.to_json(),
             "size": path.stat().st_size,
             "payload": payload or payload_digest(path),
-            "backup": None,
+            "backup": None if backup is None else str(_backup_place(path, backup)),
         }
-        if backup is not None:
-            details["backup"] = os.fsdecode(os.fsencode(_back_up(path, backup)))
     change = journal.begin(run, "genre", path, new_token(), details)
     with _settled(journal, change, "written", "failed"):
+        if backup is not None:
+            _back_up(path, _backup_place(path, backup), change.token)
         # An older version of ID3 has other frames for the same.
-        _rewrite(path, change, new, others=not id3v23)
+        _rewrite(path, change, new, before, others=not id3v23)
 
 
 def _check_writable(path: Path) -> None:
@@ -147,23 +150,41 @@ def _check_writable(path: Path) -> None:
             raise TagError(f"{readable(path)}: is read-only")
 
 
-def _rewrite(path: Path, change: Change, field: GenreField, *, size: int | None = None, others: bool = True) -> None:
+def _rewrite(
+    path: Path,
+    change: Change,
+    field: GenreField,
+    before: tuple[int, int, int],
+    *,
+    size: int | None = None,
+    others: bool = True,
+) -> None:
     """Gives a file another genre through a copy, which takes its place only if nothing else has changed."""
     with _reasons(path), whole_file(path, durable=True, token=change.token) as copy:
-        before = path.stat()
         shutil.copyfile(path, copy)
         _copy_attributes(path, copy)
-        kept = other_tags(copy)
-        write_field(copy, field, size=size)
-        if payload_digest(copy) != change.details["payload"]:
+        try:
+            kept = other_tags(copy)
+            write_field(copy, field, size=size)
+            payload, values, now = payload_digest(copy), read_field(copy).values, other_tags(copy)
+        except TagError as error:
+            # Of the temporary file nobody knows.
+            raise TagError(str(error).replace(readable(copy), readable(path))) from error
+        if payload != change.details["payload"]:
             raise TagError(f"{readable(path)}: its sound would not be what it was; nothing is written")
-        if read_field(copy).values != field.values:
+        if values != field.values:
             raise TagError(f"{readable(path)}: its tags do not take {', '.join(field.values) or 'no genre'}")
-        if others and other_tags(copy) != kept:
+        if others and now != kept:
             raise TagError(f"{readable(path)}: other tags would not be what they were; nothing is written")
-        now = path.stat()
-        if (before.st_size, before.st_mtime_ns, before.st_ino) != (now.st_size, now.st_mtime_ns, now.st_ino):
+        if _status(path) != before:
             raise TagError(f"{readable(path)}: has changed meanwhile; nothing is written")
+
+
+def _status(path: Path) -> tuple[int, int, int]:
+    """What is another as soon as someone else writes to a file."""
+    with _reasons(path):
+        status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _copy_attributes(path: Path, copy: Path) -> None:
@@ -176,14 +197,17 @@ def _copy_attributes(path: Path, copy: Path) -> None:
     os.utime(copy)
 
 
-def _back_up(path: Path, folder: Path) -> Path:
-    """A copy of a file below `folder`, in the place that its whole path gives it; the oldest one stays."""
-    target = folder.absolute() / path.relative_to(path.anchor)
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target, durable=True) as copy:
-            shutil.copy2(path, copy)
-    return target
+def _backup_place(path: Path, folder: Path) -> Path:
+    return folder.absolute() / path.relative_to(path.anchor)
+
+
+def _back_up(path: Path, target: Path, token: str) -> None:
+    """Copies a file, unless there is an older copy."""
+    with _reasons(path):
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(target, durable=True, token=token) as copy:
+                shutil.copy2(path, copy)
 
 
 def _move(path: Path, target: Path, journal: Journal, run: int) -> None:
@@ -235,7 +259,12 @@ def _rename(path: Path, target: Path, token: str) -> None:
             os.rename(path, target)
             return
     sync_folder(target.parent)
-    os.unlink(path)
+    try:
+        os.unlink(path)
+    except OSError:
+        # It may not go from its folder, so it stays there alone.
+        os.unlink(target)
+        raise
     sync_folder(path.parent)
 
 
@@ -255,7 +284,7 @@ def _copy_across(path: Path, target: Path, token: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def undo_run(journal: Journal, run: int) -> Iterator[Undone]:
+def undo_run(journal: Journal, run: int) -> Generator[Undone]:
     """Undoes what a run wrote, the latest first; what is undone already stays so.
 
     Yields:
@@ -265,10 +294,13 @@ def undo_run(journal: Journal, run: int) -> Iterator[Undone]:
     Raises:
         TagError: another process is writing, or the journal cannot be written.
     """
-    with journal.writing():
+    with _writing(journal):
         recover(journal)
-        for change in reversed(journal.changes(run, ("written",))):
-            yield _undo(journal, change)
+        try:
+            for change in reversed(journal.changes(run, ("written",))):
+                yield _undo(journal, change)
+        finally:
+            recover(journal)
 
 
 def _undo(journal: Journal, change: Change) -> Undone:
@@ -285,16 +317,17 @@ def _undo(journal: Journal, change: Change) -> Undone:
 
 def _restore_genre(change: Change) -> None:
     path = change.path
-    with _reasons(path):
-        path.stat()
+    before = _status(path)
     old, new = (GenreField.from_json(change.details[name]) for name in ("old", "new"))
     now = read_field(path)
-    if now == old:
+    if now == old or (now.values == old.values and old.values != new.values):
+        # Someone has taken it back already.
         return
     if now.values != new.values:
         raise TagError(f"{readable(path)}: its genre has changed since; left as it is")
     _check_writable(path)
-    _rewrite(path, change, old, size=change.details["size"], others=now.version == old.version and old.tagged)
+    others = now.version == old.version and old.tagged
+    _rewrite(path, change, old, before, size=change.details["size"], others=others)
 
 
 def _move_back(change: Change) -> None:
@@ -317,7 +350,7 @@ def finish_interrupted(journal_path: Path | None = None) -> int:
         return 0
     with Journal(path) as journal:
         try:
-            with journal.writing():
+            with _writing(journal):
                 return recover(journal)
         except JournalBusyError:
             return 0
@@ -339,8 +372,10 @@ def recover(journal: Journal) -> int:
 
 
 def _genre_done(change: Change) -> bool:
-    with contextlib.suppress(OSError):
-        temporary_name(change.path, change.token).unlink(missing_ok=True)
+    backup = change.details["backup"]
+    for place in (change.path, *([Path(backup)] if backup else [])):
+        with contextlib.suppress(OSError):
+            temporary_name(place, change.token).unlink(missing_ok=True)
     wanted = change.details["new" if change.state == "writing" else "old"]
     try:
         return read_field(change.path).values == GenreField.from_json(wanted).values
@@ -359,13 +394,25 @@ def _move_done(change: Change) -> bool:
     done = os.path.lexists(goal)
     if done and os.path.lexists(origin):
         # Both names stand: either one file with two names, whose move is all but done, or a file and its checked copy.
-        done = os.path.samefile(origin, goal) or file_digest(origin) == file_digest(goal)
+        done = False
+        with contextlib.suppress(OSError, TagError):
+            done = os.path.samefile(origin, goal) or file_digest(origin) == file_digest(goal)
         if done:
             with contextlib.suppress(OSError):
                 os.unlink(origin)
     if done == (change.state == "undoing"):
         _remove_empty(map(Path, change.details["made"]))
     return done
+
+
+@contextmanager
+def _writing(journal: Journal) -> Iterator[None]:
+    """Holds the journal's lock; what keeps the journal from being written, such as a full disk, is a `TagError`."""
+    try:
+        with journal.writing():
+            yield
+    except sqlite3.Error as error:
+        raise TagError(f"{readable(journal.path)}: the journal cannot be written: {error}") from error
 
 
 @contextmanager
