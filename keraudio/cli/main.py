@@ -26,6 +26,7 @@ VERBS = {
     "embed": "Write the features that a model's layers hear in audio files.",
     "transfer": "Teach a trained model's features the labels of another data set.",
     "study": "Run the rows of a paper's table and set them beside its figures.",
+    "visualize": "Draw what a trained network has learned.",
     "recipes": "List the recipes, or print one.",
     "models": "List the models that come with keraudio.",
     "convert": "Turn weights of another project into .keras files.",

@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import Outcome
+
+Command = Callable[..., Outcome]
+
+
+def test_filters_of_a_run_are_drawn(command: Command, trained_run: Path, tmp_path: Path) -> None:
+    # A mel spectrogram's front end has no filter of its own, and its backbone no frames of single filters.
+    outcome = command("visualize", "filters", trained_run, "--out", tmp_path / "pictures")
+    assert outcome.code == 1 and "no layer" in outcome.message and "\n" not in outcome.message
+
+
+def test_clips_are_drawn_by_levels(command: Command, trained_run: Path, tones: Path, tmp_path: Path) -> None:
+    options = ["--data", f"folder:{tones}", "--out", tmp_path / "pictures"]
+    outcome = command("visualize", "tsne", trained_run, *options, "--layers", "-1,-2")
+    assert outcome.code == 0
+    assert outcome.lines == [str(tmp_path / "pictures" / "tsne.png")]
+    assert (tmp_path / "pictures" / "tsne.png").stat().st_size > 5_000
+    outcome = command("visualize", "tsne", trained_run, *options, "--labels", "middle")
+    assert (
+        outcome.code in (1, 2) and outcome.message == "keraudio: A label must be one of high, low. Received: 'middle'"
+    )
+
+
+@pytest.mark.parametrize("verb", ["filters", "tsne"])
+def test_help_says_how(command: Command, verb: str) -> None:
+    outcome = command("visualize", verb, "--help")
+    assert outcome.code == 0 and f"keraudio visualize {verb}" in outcome.out.decode()
