@@ -11,6 +11,7 @@ Examples:
   keraudio convert musicnn --out models
   keraudio convert musicnn --out models --wheel musicnn-0.1.0-py3-none-any.whl
   keraudio tag ~/Music --model models/msd_musicnn.keras
+  keraudio convert sample_cnn best_weights.hdf5 --labels mtat --out samplecnn.keras
 """
 
 
@@ -36,3 +37,36 @@ def musicnn(out: Path, wheel: Path | None) -> None:
     from keraudio.convert import convert_musicnn
 
     convert_musicnn(out, wheel, report=lambda path: click.echo(str(path)))
+
+
+@convert.command("sample_cnn")
+@click.argument("weights", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--labels",
+    required=True,
+    help="mtat (the 50 tags of MagnaTagATune's common split), or a text file with one label a line.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .keras file.")
+@click.option("--unflipped", is_flag=True, help="The weights are not Theano's, whose kernels run backwards.")
+@backend_option
+def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
+    """Convert WEIGHTS of a SampleCNN that were saved by Keras 1 (Lee et al. 2017, 2018; HDF5)."""
+    from keraudio.errors import ModelFileError
+
+    if labels == "mtat":
+        from importlib import resources
+
+        text = (resources.files("keraudio.datasets") / "splits" / "mtat_top50_tags.txt").read_text(encoding="utf-8")
+    else:
+        text = Path(labels).read_text(encoding="utf-8")
+    if out.suffix != ".keras":
+        raise ModelFileError(f"A model file must end in .keras. Received: {out}")
+
+    from keraudio.cli.start import start_keras
+
+    start_keras(feeds=True)
+    from keraudio.convert import convert_sample_cnn
+
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    convert_sample_cnn(weights, out, names, flipped=not unflipped)
+    click.echo(out)

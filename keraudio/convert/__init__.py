@@ -1,5 +1,6 @@
 """Weights of other projects' formats into `.keras` files: one file a format."""
 
 from keraudio.convert.musicnn import convert_musicnn
+from keraudio.convert.sample_cnn import convert_sample_cnn
 
-__all__ = ["convert_musicnn"]
+__all__ = ["convert_musicnn", "convert_sample_cnn"]

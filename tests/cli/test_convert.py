@@ -21,3 +21,19 @@ def test_another_wheel_is_refused_and_nothing_is_written(tmp_path: Path, command
 def test_a_wheel_that_is_not_there_is_named(tmp_path: Path, command: Command) -> None:
     outcome = command("convert", "musicnn", "--out", tmp_path / "out", "--wheel", tmp_path / "none.whl")
     assert (outcome.code, outcome.err.decode()) == (1, f"keraudio: {tmp_path}/none.whl: no such file\n")
+
+
+def test_sample_cnn_weights_become_a_model(command: Command, tmp_path: Path) -> None:
+    import h5py
+    import numpy as np
+
+    with h5py.File(tmp_path / "w.hdf5", "w") as file:
+        file.attrs["layer_names"] = [b"dense_1"]
+        file.create_group("dense_1").attrs["weight_names"] = [b"dense_1_W"]
+        file["dense_1/dense_1_W"] = np.zeros((4, 50))
+    outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", "mtat", "--out", tmp_path / "m.keras")
+    assert outcome.code == 1 and "must hold strided convolution" in outcome.message
+    outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", tmp_path / "no", "--out", "m.keras")
+    assert outcome.code == 1 and "no such file" in outcome.message
+    outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", "mtat", "--out", tmp_path / "m.h5")
+    assert outcome.code == 1 and "A model file must end in .keras" in outcome.message
