@@ -140,7 +140,7 @@ def _write_genre(path: Path, proposal: Proposal, journal: Journal, run: int, id3
         if backup is not None:
             _back_up(path, _backup_place(path, backup), change.token)
         # An older version of ID3 has other frames for the same.
-        _rewrite(path, change, new, before, others=not id3v23)
+        _rewrite(path, change, new, before, others=new.version == old.version)
 
 
 def _check_writable(path: Path) -> None:
