@@ -41,6 +41,8 @@ def open_av(path: Path, demuxer: str) -> Sound:
         with open(path, "rb") as file, av.open(file, format=demuxer, metadata_errors="replace") as container:
             stream = _sound_stream(path, container)
             codec = stream.codec_context
+            if codec is None:
+                raise AudioError(f"{readable(path)}: holds sound of a coding that FFmpeg does not know")
             rate = codec.sample_rate
             frames = round(stream.duration * stream.time_base * rate) if stream.duration else 0
             form = f"{'MP4' if demuxer == 'mov' else 'ADTS'} {codec.name.upper()}"

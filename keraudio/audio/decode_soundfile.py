@@ -19,6 +19,7 @@ from keraudio.audio.sound import UNKNOWN_FRAMES, AudioInfo, Sound, check_format,
 from keraudio.errors import AudioError
 
 _BLOCK_VALUES = 2**18
+_MP3_LOWEST_RATE = 8_000
 _VORBIS_BLOCK = 8_192
 
 
@@ -78,6 +79,13 @@ def _sound(path: Path, file: BinaryIO, handle: soundfile.SoundFile) -> Sound:
         else:
             preroll = rate // 2
     elif kind == "MP3":
+        # The lowest bit rate there is; a header may promise years, and be looked for to the end.
+        most = 8 * file.seek(0, os.SEEK_END) / _MP3_LOWEST_RATE
+        if frames / rate > most + 1:
+            raise AudioError(
+                f"{readable(path)}: truncated or damaged, the header promises {frames / rate:.2f} s, its bytes hold "
+                f"{most:.2f} s at most"
+            )
         first_frame, promise = mp3_start(file)
         if not promise and os.name == "posix":
             return Sound(info, None, False, 0, lambda begin, end: _piped_blocks(path, first_frame, end))

@@ -117,8 +117,10 @@ class Journal:
 
     def _prepare(self) -> None:
         # Before anything is set: another program's file stays as it is.
-        version = self._sql.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _SCHEMA) or (version == 0 and self._has_tables()):
+        self._sql.execute("BEGIN")
+        version, has_tables = self._sql.execute("PRAGMA user_version").fetchone()[0], self._has_tables()
+        self._sql.execute("COMMIT")
+        if version not in (0, _SCHEMA) or (version == 0 and has_tables):
             raise sqlite3.DatabaseError(f"no journal of schema {_SCHEMA}")
         self._sql.execute("PRAGMA journal_mode = WAL")
         # Every change is on the disk before its file is touched, whatever becomes of the power.

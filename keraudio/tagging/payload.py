@@ -49,9 +49,9 @@ def container_of(file: BinaryIO) -> str:
 def payload_digest(path: Path) -> str:
     """Digest of everything in a file that is not its tags.
 
-    MP3: all after the ID3v2 tags. FLAC: the stream's parameters and frames. Ogg: the packets of the stream but its
-    comments. MP4: the media data, where its chunks and fragments lie in it, and its sample tables. WAV and AIFF: every
-    chunk but ID3's. Anything else: all of it.
+    MP3: all between the ID3v2 tags and those at the end. FLAC: the stream's parameters and frames. Ogg: the packets of
+    the stream but its comments. MP4: the media data, where its chunks and fragments lie in it, and its sample tables.
+    WAV and AIFF: every chunk but ID3's. Anything else: all of it.
 
     Raises:
         TagError: the file cannot be read.
@@ -88,6 +88,18 @@ def after_id3(file: BinaryIO) -> int:
     return at
 
 
+def before_end_tags(file: BinaryIO) -> int:
+    """Offset at which the APE and ID3v1 tags at the end of a file begin; its length if there are none."""
+    end = file.seek(0, os.SEEK_END)
+    if end >= 128 and _at(file, end - 128, 3) == b"TAG":
+        end -= 128
+    if end >= 32 and (footer := _at(file, end - 32, 32))[:8] == b"APETAGEX":
+        # Its size counts the footer; a header comes besides.
+        size = int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
+        end -= size if size <= end else 0
+    return end
+
+
 def _rest(file: BinaryIO, start: int, size: int | None = None) -> Iterator[bytes]:
     file.seek(start)
     left = file.seek(0, os.SEEK_END) - start if size is None else size
@@ -102,7 +114,8 @@ def _whole(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _mp3(file: BinaryIO) -> Iterator[bytes]:
-    return _rest(file, after_id3(file))
+    start = after_id3(file)
+    return _rest(file, start, max(0, before_end_tags(file) - start))
 
 
 def _flac(file: BinaryIO) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Proposal:
         move_to: where it would go, or None.
         prediction: from which that follows; None where it comes from a plan's file.
         error: why nothing can be done, or None.
+        digest: of the file that the plan was written for; None where it comes from a prediction.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Proposal:
     move_to: Path | None = None
     prediction: "Prediction | None" = None
     error: str | None = None
+    digest: str | None = field(default=None, compare=False)
 
     @property
     def changes(self) -> bool:
@@ -200,7 +202,7 @@ def _proposals(rows: "csv.DictReader[str]", file: Path) -> Iterator[Proposal]:
                 error = f"{readable(path)}: has changed since the plan was written"
         except TagError as problem:
             error = str(problem)
-        yield Proposal(path, "failed" if error else state, current, new or current, move_to, None, error)
+        yield Proposal(path, "failed" if error else state, current, new or current, move_to, None, error, row["sha256"])
 
 
 def file_digest(path: Path) -> str:

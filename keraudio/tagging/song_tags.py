@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from keraudio.audio.sound import readable
 from keraudio.errors import TagError
-from keraudio.tagging.payload import after_id3, container_of, open_regular
+from keraudio.tagging.payload import after_id3, before_end_tags, container_of, open_regular
 
 _ID3 = ("mp3", "wav", "aiff")
 _COMMENTS = ("flac", "vorbis", "opus")
@@ -286,6 +286,8 @@ def _rendered(frames: Sequence[Any], version: int) -> list[bytes]:
 def _write_comments(path: Path, kind: str, song: Any, field: GenreField, padding: Callable[[Any], int]) -> None:
     from mutagen import flac
 
+    if kind != "flac":
+        _check_pages(path)
     if not field.tagged and kind == "flac":
         song.metadata_blocks[:] = [block for block in song.metadata_blocks if block.code != flac.VCFLACDict.code]
     else:
@@ -297,6 +299,30 @@ def _write_comments(path: Path, kind: str, song: Any, field: GenreField, padding
         kept = [entry for entry in entries[first:] if entry[0].lower() != "genre"]
         song.tags[:] = entries[:first] + list(zip(field.keys, field.values, strict=False)) + kept
     song.save(path, padding=padding)
+
+
+def _end_tags(path: Path, kind: str) -> list[str]:
+    """The bytes of an MP3's ID3v1 and APE tags."""
+    if kind != "mp3":
+        return []
+    with open(path, "rb") as file:
+        file.seek(before_end_tags(file))
+        return [repr(file.read())]
+
+
+def _check_pages(path: Path) -> None:
+    """Raises `ValueError` where a head page of an Ogg file is damaged, which writing would make look right."""
+    from mutagen.ogg import OggPage
+
+    with open(path, "rb") as file:
+        at, position = 0, 0
+        while position <= 0:
+            page = OggPage(file)
+            end = file.tell()
+            file.seek(at)
+            if page.write() != file.read(end - at):
+                raise ValueError("a page's checksum is wrong")
+            at, position = end, page.position
 
 
 def other_tags(path: Path) -> list[str]:
@@ -311,7 +337,7 @@ def other_tags(path: Path) -> list[str]:
             frames = [] if tags is None else [repr(frame) for key, frame in tags.items() if key != "TCON"]
             unknown = [] if tags is None else [repr(data) for data in tags.unknown_frames]
             # Version 2.3 has no UTF-8: text in it is written as UTF-16.
-            return sorted(re.sub(r"encoding=<[^>]*>", "", frame) for frame in frames) + unknown
+            return sorted(re.sub(r"encoding=<[^>]*>", "", frame) for frame in frames) + unknown + _end_tags(path, kind)
         if kind in _COMMENTS:
             entries = [repr(entry) for entry in tags or () if entry[0].lower() != "genre"]
             blocks = getattr(song, "metadata_blocks", ())

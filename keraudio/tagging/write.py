@@ -105,6 +105,8 @@ def _apply(proposal: Proposal, journal: Journal, run: int, id3v23: bool, backup:
             written = True
         if proposal.move_to is None:
             return Outcome(proposal, written)
+        if proposal.path.is_symlink():
+            raise TagError(f"{readable(proposal.path)}: a link is not moved")
         _move(path, proposal.move_to, journal, run)
         return Outcome(proposal, written, proposal.move_to)
     except TagError as error:
@@ -122,9 +124,11 @@ def _write_genre(path: Path, proposal: Proposal, journal: Journal, run: int, id3
     _check_writable(path)
     before = _status(path)
     old = read_field(path)
-    # A plan's rows are known by the whole file.
     if proposal.prediction is not None and read_tags(path).genres != proposal.current:
         raise TagError(f"{readable(path)}: its genre has changed since it was read")
+    # Minutes may have passed since the plan was read.
+    if proposal.digest is not None and file_digest(path) != proposal.digest:
+        raise TagError(f"{readable(path)}: has changed since the plan was written")
     new = old.with_genres(proposal.new, id3v23=id3v23)
     payload = proposal.prediction.payload if proposal.prediction else None
     with _reasons(path):

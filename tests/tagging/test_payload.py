@@ -17,6 +17,7 @@ from mutagen.apev2 import APEv2
 
 from keraudio.errors import TagError
 from keraudio.tagging.payload import after_id3, container_of, payload_digest
+from keraudio.tagging.song_tags import other_tags
 
 CONTAINERS = {kind: {"ogg": "vorbis", "aac": "mp4", "alac": "mp4"}.get(kind, kind) for kind in songs.KINDS}
 
@@ -280,18 +281,25 @@ def test_of_anything_else_every_byte_counts(tmp_path: Path) -> None:
     assert len(digests) == 4
 
 
-def test_tags_at_the_end_of_an_mp3_count(tagged: dict[str, Path], tmp_path: Path) -> None:
-    """They are never written, so that nothing there may change."""
+def test_tags_at_the_end_of_an_mp3_are_no_sound_but_count_as_other_tags(
+    tagged: dict[str, Path], tmp_path: Path
+) -> None:
     path = tmp_path / "song.mp3"
     path.write_bytes(tagged["mp3"].read_bytes())
-    digests = {payload_digest(path)}
+    digests, others = {payload_digest(path)}, {tuple(other_tags(path))}
     path.write_bytes(tagged["mp3"].read_bytes() + songs.ID3V1)
     digests.add(payload_digest(path))
+    others.add(tuple(other_tags(path)))
     ape = APEv2()
     ape["Genre"] = "Ape"
     ape.save(path)
     digests.add(payload_digest(path))
-    assert len(digests) == 3
+    others.add(tuple(other_tags(path)))
+    assert len(digests) == 1 and len(others) == 3
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    digests.add(payload_digest(path))
+    others.add(tuple(other_tags(path)))
+    assert len(digests) == 1 and len(others) == 4
 
 
 def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ from keraudio.tagging import (
     apply_proposals,
     finish_interrupted,
     propose,
+    read_plan,
     undo_run,
     write,
+    write_plan,
 )
 from keraudio.tagging.payload import payload_digest
 from keraudio.tagging.song_tags import read_field, read_tags
@@ -1091,3 +1093,49 @@ def test_a_child_that_is_killed_while_it_holds_a_song_leaves_it_to_the_next_run(
         assert (first.state, second.state) == ("failed", "written")
         assert first.reason == "interrupted before it was written"
     assert leftovers(path.parent) == [] and path.read_bytes() == before
+
+
+APE_FOOTER = b"APETAGEX" + (2000).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(4) + bytes(12)
+
+
+@pytest.mark.parametrize("added", [made.ID3V1, bytes(32) + APE_FOOTER, bytes(32) + APE_FOOTER + made.ID3V1])
+def test_undoing_does_not_mind_tags_that_others_have_added_at_the_end(
+    tmp_path: Path, journal: Journal, added: bytes
+) -> None:
+    song = made.write_kind(tmp_path / "songs", "mp3")
+    before = song.read_bytes()
+    list(apply_proposals([Proposal(song, "change", (), ("Rock",))], journal, command="test"))
+    with song.open("ab") as file:
+        file.write(added)
+    (undone,) = undo_run(journal, journal.runs()[0].id)
+    assert undone.error is None and song.read_bytes() == before + added
+
+
+def test_links_are_not_moved_and_songs_edited_after_their_plan_was_read_are_left(
+    tmp_path: Path, journal: Journal
+) -> None:
+    song = made.write_kind(tmp_path / "songs", "flac")
+    link = tmp_path / "link.flac"
+    link.symlink_to(song)
+    plan = tmp_path / "plan.csv"
+    write_plan(plan, [Proposal(song, "change", (), ("Rock",))])
+    (proposal,) = read_plan(plan)
+    moved = Proposal(link, "same", (), (), tmp_path / "new.flac")
+    (outcome,) = apply_proposals([moved], journal, command="test")
+    assert outcome.error == f"{link}: a link is not moved" and link.is_symlink() and song.is_file()
+    made.tag_song(song, ["Mine"])
+    before = song.read_bytes()
+    (outcome,) = apply_proposals([proposal], journal, command="test")
+    assert outcome.error == f"{song}: has changed since the plan was written" and song.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["ogg", "opus"])
+def test_a_damaged_head_page_is_not_made_to_look_right(tmp_path: Path, journal: Journal, kind: str) -> None:
+    song = made.write_kind(tmp_path / "songs", kind)
+    content = bytearray(song.read_bytes())
+    # In the page of the comments, its checksum.
+    content[content.index(b"OggS", 4) + 22] ^= 1
+    song.write_bytes(content)
+    (outcome,) = apply_proposals([Proposal(song, "change", (), ("Rock",))], journal, command="test")
+    assert outcome.error is not None and "a page's checksum is wrong" in outcome.error
+    assert song.read_bytes() == content
