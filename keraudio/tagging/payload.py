@@ -91,13 +91,19 @@ def after_id3(file: BinaryIO) -> int:
 def before_end_tags(file: BinaryIO) -> int:
     """Offset at which the APE and ID3v1 tags at the end of a file begin; its length if there are none."""
     end = file.seek(0, os.SEEK_END)
-    if end >= 128 and _at(file, end - 128, 3) == b"TAG":
-        end -= 128
-    if end >= 32 and (footer := _at(file, end - 32, 32))[:8] == b"APETAGEX":
-        # Its size counts the footer; a header comes besides.
-        size = int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
-        end -= size if size <= end else 0
-    return end
+    # In any order, as other programs leave them.
+    while True:
+        footer = _at(file, end - 32, 32) if end >= 32 else b""
+        if end >= 128 and _at(file, end - 128, 3) == b"TAG":
+            size = 128
+        elif footer[:8] == b"APETAGEX":
+            # Its size counts the footer; a header comes besides.
+            size = int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
+        else:
+            return end
+        if not 0 < size <= end:
+            return end
+        end -= size
 
 
 def _rest(file: BinaryIO, start: int, size: int | None = None) -> Iterator[bytes]:
