@@ -83,7 +83,7 @@ def _summary(counts: dict[str, int], writes: bool | None) -> str:
     total = sum(counts.values())
     parts = []
     for kind, text in (
-        ("change", "written" if writes else "would change"),
+        ("change", "named" if writes is None else "written" if writes else "would change"),
         ("keep", "keep their genre"),
         ("same", "right already"),
         ("unsure", "unsure"),

@@ -3,23 +3,27 @@
 Needs matplotlib: `pip install 'keraudio[plots]'`.
 """
 
-from keraudio.visualize.confusion_matrix import save_confusion_matrix
-from keraudio.visualize.filters import FilterSignals, filter_layers, filter_signals, save_filter_figures
-from keraudio.visualize.learning_curves import read_metrics, save_learning_curves
-from keraudio.visualize.reliability_diagram import save_reliability_diagram
-from keraudio.visualize.study import save_study_figure
-from keraudio.visualize.tsne import embed_plane, save_tsne_figure
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "FilterSignals",
-    "embed_plane",
-    "filter_layers",
-    "filter_signals",
-    "read_metrics",
-    "save_confusion_matrix",
-    "save_filter_figures",
-    "save_learning_curves",
-    "save_reliability_diagram",
-    "save_study_figure",
-    "save_tsne_figure",
-]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from keraudio.visualize.confusion_matrix import save_confusion_matrix
+    from keraudio.visualize.filters import FilterSignals, filter_layers, filter_signals, save_filter_figures
+    from keraudio.visualize.learning_curves import read_metrics, save_learning_curves
+    from keraudio.visualize.reliability_diagram import save_reliability_diagram
+    from keraudio.visualize.study import save_study_figure
+    from keraudio.visualize.tsne import embed_plane, save_tsne_figure
+
+# Late, so that a picture of a table needs no backend.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "confusion_matrix": ["save_confusion_matrix"],
+        "filters": ["FilterSignals", "filter_layers", "filter_signals", "save_filter_figures"],
+        "learning_curves": ["read_metrics", "save_learning_curves"],
+        "reliability_diagram": ["save_reliability_diagram"],
+        "study": ["save_study_figure"],
+        "tsne": ["embed_plane", "save_tsne_figure"],
+    },
+)

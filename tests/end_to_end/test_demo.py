@@ -39,9 +39,9 @@ def test_the_credits_name_no_clip_that_is_not_there() -> None:
 def test_the_demo_gives_each_clip_a_line_and_is_silent_beside_that(tmp_path) -> None:
     # A process of its own, because Keras starts in it: TensorFlow's talk would be on standard error.
     child = run_child(ENTRY, "tag", "--demo", folder=tmp_path, KERAS_BACKEND="tensorflow")
-    assert (child.code, child.err) == (0, b"")
-    assert [line.split(" -> ")[0] for line in child.lines] == [clip.name for clip in CLIPS]
-    assert all(re.search(r" -> \S.* \d+%", line) or " -> unsure" in line for line in child.lines)
+    assert (child.code, child.message) == (0, f"{len(CLIPS)} songs: {len(CLIPS)} named.")
+    assert [line.split(": ")[0] for line in child.lines] == [clip.name for clip in CLIPS]
+    assert all(re.search(r" -> \S.* \d+%", line) or ", unsure" in line for line in child.lines)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -74,7 +74,8 @@ def test_from_a_folder_of_folders_to_tags(
     assert run(["tag", "sounds", "--model", "run", "--jsonl"]) == 0
     tags = {answer["path"]: answer for answer in map(json.loads, capfd.readouterr().out.splitlines())}
     assert len(tags) == 16
-    assert all(tags[answer["path"]] == answer | {"model": "model"} for answer in answers)
+    expected = [tags[answer["path"]] | answer | {"model": "model"} for answer in answers]
+    assert [tags[answer["path"]] for answer in answers] == expected
     # Two tones are learnt by anything that works.
     right = sum(answer["labels"] == [Path(path).parent.name] for path, answer in tags.items())
     assert right >= 15
