@@ -46,12 +46,18 @@ def ogg_end(file: BinaryIO) -> tuple[bool, int]:
     return whole, last_page if last_page >= 0 else UNKNOWN_FRAMES
 
 
-def mp3_start(file: BinaryIO) -> tuple[int, bool]:
-    """Offset of the first byte after ID3v2 tags, and whether the first frame states the length."""
+def after_id3(file: BinaryIO) -> int:
+    """Offset of the first byte after a file's ID3v2 tags."""
     at = 0
     file.seek(0)
     while len(tag := file.read(10)) == 10 and tag[:3] == b"ID3":
         at = file.seek(at + 10 + sum((tag[9 - i] & 0x7F) << 7 * i for i in range(4)) + (10 if tag[5] & 0x10 else 0))
+    return at
+
+
+def mp3_start(file: BinaryIO) -> tuple[int, bool]:
+    """Offset of the first byte after ID3v2 tags, and whether the first frame states the length."""
+    at = after_id3(file)
     file.seek(at)
     frame = file.read(2048)
     return at, any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))

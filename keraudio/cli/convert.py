@@ -51,14 +51,17 @@ def musicnn(out: Path, wheel: Path | None) -> None:
 @backend_option
 def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
     """Convert WEIGHTS of a SampleCNN that were saved by Keras 1 (Lee et al. 2017, 2018; HDF5)."""
-    from keraudio.errors import ModelFileError
+    from keraudio.errors import KeraudioError, ModelFileError
 
     if labels == "mtat":
         from importlib import resources
 
         text = (resources.files("keraudio.datasets") / "splits" / "mtat_top50_tags.txt").read_text(encoding="utf-8")
     else:
-        text = Path(labels).read_text(encoding="utf-8")
+        try:
+            text = Path(labels).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise KeraudioError(f"{labels}: labels must be UTF-8 text, one a line") from None
     if out.suffix != ".keras":
         raise ModelFileError(f"A model file must end in .keras. Received: {out}")
 

@@ -2,12 +2,17 @@
 
 import sys
 import time
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from keraudio.datasets import Manifest
+    from keraudio.pipeline import CachedClips
 
 _SHOWN = ("loss", "accuracy", "auc", "val_loss", "val_accuracy", "val_auc")
 
@@ -26,18 +31,11 @@ def _bar() -> Progress | None:
     )
 
 
-class SongProgress:
-    """How many songs are done, and when the rest will be, beside lines for people or programs.
+class _Display:
+    """What has a bar on a terminal for as long as it is entered."""
 
-    Args:
-        total: number of songs.
-        stage: what is done with them.
-    """
-
-    def __init__(self, total: int, stage: str) -> None:
+    def __init__(self) -> None:
         self._bar = _bar()
-        if self._bar is not None:
-            self._task = self._bar.add_task(stage, total=total)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -47,6 +45,20 @@ class SongProgress:
     def __exit__(self, *_exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class SongProgress(_Display):
+    """How many songs are done, and when the rest will be, beside lines for people or programs.
+
+    Args:
+        total: number of songs.
+        stage: what is done with them.
+    """
+
+    def __init__(self, total: int, stage: str) -> None:
+        super().__init__()
+        if self._bar is not None:
+            self._task = self._bar.add_task(stage, total=total)
 
     def advance(self) -> None:
         """One more song is done."""
@@ -63,26 +75,17 @@ class SongProgress:
             click.echo(line, err=error)
 
 
-class FitProgress:
+class FitProgress(_Display):
     """Takes the events of `keraudio.recipes.run_recipe`, of transfer and of embedding, and shows them."""
 
     def __init__(self) -> None:
-        self._bar = _bar()
+        super().__init__()
         self._task: Any = None
         self._stage = ""
         self._epochs = 0
         self._steps = 0
         self._epoch = 0
         self._began = time.perf_counter()
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def __call__(self, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -133,3 +136,20 @@ class FitProgress:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
             click.echo(line, err=True)
+
+
+def decode_clips(
+    manifest: "Manifest", *, sample_rate: int, folder: Path | None, progress: FitProgress
+) -> "CachedClips":
+    """Decodes a data set's clips into the cache, and tells how far it is and which clips are left out."""
+    from keraudio.pipeline import cache_clips
+
+    clips = cache_clips(
+        manifest,
+        sample_rate=sample_rate,
+        folder=folder,
+        progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
+    )
+    for clip, reason in clips.failures:
+        progress({"event": "bad_clip", "id": clip.id, "reason": reason})
+    return clips

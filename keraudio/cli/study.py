@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option
 
 EPILOG = """\b
@@ -92,4 +93,4 @@ def study(
             note="small budget: narrower filters, fewer epochs" if budget == "small" else "",
         )
     click.echo(f"{format_study(result)}\nFolder: {out}")
-    return 0
+    return SOME_FAILED if result.failures else 0

@@ -129,7 +129,6 @@ def tag(
     from keraudio.audio.sound import readable
     from keraudio.cli.outcomes import print_outcomes
     from keraudio.cli.start import stored_model
-    from keraudio.errors import TagError
     from keraudio.saved_models import DEFAULT_MODEL, resolve_model
     from keraudio.tagging import (
         Aliases,
@@ -143,6 +142,7 @@ def tag(
         predict_files,
         propose,
         read_aliases,
+        require_tags,
         tags_installed,
     )
 
@@ -151,10 +151,10 @@ def tag(
     aliases = read_aliases(aliases_file) if aliases_file else Aliases()
     _check_names(aliases, network.description.labels, playlists, plan)
     organizer = Organizer(pattern, chosen) if pattern else None
+    if write or plan or organizer:
+        require_tags()
     if tags_installed():
         finish_interrupted(journal_path)
-    elif write or plan or organizer:
-        raise TagError("Tags need mutagen: pip install 'keraudio[tagging]'")
     songs = find_audio(chosen, recursive=not no_recursive, follow=follow)
     if not songs:
         return nothing_found(chosen)

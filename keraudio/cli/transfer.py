@@ -78,22 +78,15 @@ def transfer(
     manifest = load_manifest(data, **dict(map(parse_assignment, options)))
     start_keras()
     from keraudio.classifier import save
-    from keraudio.cli.progress import FitProgress
-    from keraudio.pipeline import cache_clips
+    from keraudio.cli.progress import FitProgress, decode_clips
     from keraudio.recipes import format_table, rotations, transfer
     from keraudio.training import build_extractor, check_classifiers, clip_features, clip_samples, load_sources
     from keraudio.whole_file import whole_file
 
     sources = load_sources(files)
     with FitProgress() as progress:
-        clips = cache_clips(
-            manifest,
-            sample_rate=sources[0].description.sample_rate,
-            folder=cache_folder,
-            progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
-        )
-        for clip, reason in clips.failures:
-            progress({"event": "bad_clip", "id": clip.id, "reason": reason})
+        rate = sources[0].description.sample_rate
+        clips = decode_clips(manifest, sample_rate=rate, folder=cache_folder, progress=progress)
         # Before hours of work: whether the data set can be split, and such classifiers learn from it.
         check_classifiers(classifiers, multi_label=manifest.multi_label)
         turns = rotations(clips.manifest, seed=seed)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option, model_files
 
 FILTERS_EPILOG = """\b
@@ -28,6 +29,13 @@ def visualize() -> None:
     """Draw what a trained network has learned."""
 
 
+def _one_model(name: str) -> list[Path]:
+    files = model_files(name)
+    if len(files) > 1:
+        raise click.UsageError(f"Give one model. Received: {name}")
+    return files
+
+
 def _out_option(command):
     return click.option(
         "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder. Default: here."
@@ -49,7 +57,7 @@ def filters(
     model: str, layers: tuple[str, ...], samples: int, steps: int, batch_statistics: bool, seed: int, out: Path
 ) -> int:
     """Draw the waveforms that the filters of MODEL answer to most, and their spectra, sorted by their peaks."""
-    files = model_files(model)
+    files = _one_model(model)
 
     from keraudio.cli.start import start_keras
 
@@ -57,7 +65,7 @@ def filters(
     from keraudio.training import load_sources
     from keraudio.visualize import filter_signals, save_filter_figures
 
-    (classifier,) = load_sources(files[:1])
+    (classifier,) = load_sources(files)
     found = filter_signals(
         classifier,
         layers or None,
@@ -82,7 +90,7 @@ def filters(
 @backend_option
 def tsne(model: str, data: str, asked: str, wanted: str, seed: int, out: Path, cache_folder: Path | None) -> int:
     """Draw the clips of a data set as points, near where a level of MODEL hears them alike; a panel a level."""
-    files = model_files(model)
+    files = _one_model(model)
 
     from dataclasses import replace
 
@@ -97,20 +105,15 @@ def tsne(model: str, data: str, asked: str, wanted: str, seed: int, out: Path, c
     if names:
         manifest = replace(manifest, clips=tuple(clip for clip in manifest.clips if set(names) & set(clip.labels)))
     start_keras(feeds=True)
-    from keraudio.cli.progress import FitProgress
-    from keraudio.pipeline import cache_clips
+    from keraudio.cli.progress import FitProgress, decode_clips
     from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
     from keraudio.visualize import embed_plane, save_tsne_figure
 
-    sources = load_sources(files[:1])
+    sources = load_sources(files)
     levels = tuple(level.strip() for level in asked.split(",") if level.strip())
     with FitProgress() as progress:
-        clips = cache_clips(
-            manifest,
-            sample_rate=sources[0].description.sample_rate,
-            folder=cache_folder,
-            progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
-        )
+        rate = sources[0].description.sample_rate
+        clips = decode_clips(manifest, sample_rate=rate, folder=cache_folder, progress=progress)
         extractor = build_extractor(sources, levels, samples=clip_samples(sources, clips, 30.0))
         features = clip_features(
             extractor, clips, progress=lambda done, total: progress({"event": "features", "done": done, "total": total})
@@ -123,4 +126,4 @@ def tsne(model: str, data: str, asked: str, wanted: str, seed: int, out: Path, c
         [(name, embed_plane(values, seed=seed)) for name, values in planes], shown, out / "tsne.png", title=title
     )
     click.echo(out / "tsne.png")
-    return 0
+    return SOME_FAILED if clips.failures else 0

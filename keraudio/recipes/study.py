@@ -76,6 +76,7 @@ class Study:
         data: the kind of data set.
         seeds: number of seeds.
         rows: those that are done.
+        failures: clips that could not be decoded, over all runs.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Study:
     data: str
     seeds: int
     rows: tuple[StudyRow, ...]
+    failures: int = 0
 
 
 def run_study(
@@ -186,7 +188,8 @@ def _table(
             )
         )
     about = (study["name"], study["title"], study["source"], figure, study["published_figure"])
-    return Study(*about, budget, data, seeds, tuple(done))
+    failures = sum(len(report["failures"]) for found in reports.values() for report in found)
+    return Study(*about, budget, data, seeds, tuple(done), failures)
 
 
 def _student(values: Sequence[float]) -> tuple[float, float]:

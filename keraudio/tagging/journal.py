@@ -158,8 +158,10 @@ class Journal:
             JournalBusyError: another process holds it.
             TagError: it cannot be held.
         """
-        from filelock import FileLock, Timeout
-
+        try:
+            from filelock import FileLock, Timeout
+        except ImportError:
+            raise TagError("The journal needs filelock: pip install 'keraudio[tagging]'") from None
         lock = FileLock(f"{self.path}.lock", timeout=0)
         try:
             lock.acquire()

@@ -9,6 +9,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from keraudio.audio.containers import after_id3
 from keraudio.audio.sound import readable
 from keraudio.errors import TagError
 
@@ -77,15 +78,6 @@ def open_regular(path: Path) -> BufferedReader:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is a folder" if path.is_dir() else "is not a regular file")
     return open(path, "rb")
-
-
-def after_id3(file: BinaryIO) -> int:
-    """Offset of the first byte after a file's ID3v2 tags."""
-    at = 0
-    file.seek(0)
-    while len(tag := file.read(10)) == 10 and tag[:3] == b"ID3":
-        at = file.seek(at + 10 + sum((tag[9 - i] & 0x7F) << 7 * i for i in range(4)) + (10 if tag[5] & 0x10 else 0))
-    return at
 
 
 def before_end_tags(file: BinaryIO) -> int:

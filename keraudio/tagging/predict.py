@@ -1,6 +1,5 @@
 """Files to label probabilities: opened ahead in child processes, predicted at one compiled shape."""
 
-import hashlib
 import os
 import time
 from collections import deque
@@ -15,6 +14,7 @@ import numpy as np
 
 from keraudio.description import Description
 from keraudio.evaluation import at_least, vote
+from keraudio.tagging.plan import file_digest
 from keraudio.tagging.results import Results, results_file, settings_digest
 from keraudio.tagging.song_tags import SongTags
 from keraudio.tagging.workers import Workers
@@ -98,8 +98,7 @@ class StoredModel:
     @cached_property
     def digest(self) -> str:
         """Digest of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(self.path)
 
 
 def predict_files(

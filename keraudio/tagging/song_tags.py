@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from keraudio.audio.containers import after_id3
 from keraudio.audio.sound import readable
 from keraudio.errors import TagError
-from keraudio.tagging.payload import after_id3, before_end_tags, container_of, open_regular
+from keraudio.tagging.payload import before_end_tags, container_of, open_regular
 
 _ID3 = ("mp3", "wav", "aiff")
 _COMMENTS = ("flac", "vorbis", "opus")
@@ -88,11 +89,19 @@ class SongTags:
     title: str = ""
 
 
-def tags_installed() -> bool:
-    """Whether tags can be read and written at all."""
+def require_tags() -> None:
+    """Raises `TagError` unless tags can be read and written at all."""
     try:
         import mutagen  # noqa: F401
     except ImportError:
+        raise TagError("Tags need mutagen: pip install 'keraudio[tagging]'") from None
+
+
+def tags_installed() -> bool:
+    """Whether tags can be read and written at all."""
+    try:
+        require_tags()
+    except TagError:
         return False
     return True
 
@@ -349,10 +358,9 @@ def other_tags(path: Path) -> list[str]:
 def _opened(path: Path) -> Iterator[tuple[str, Any]]:
     """A file's container and what mutagen makes of it; whatever mutagen raises in the block is a `TagError`."""
     name = readable(path)
-    try:
-        import mutagen
-    except ImportError:
-        raise TagError("Tags need mutagen: pip install 'keraudio[tagging]'") from None
+    require_tags()
+    import mutagen
+
     try:
         with open_regular(path) as file:
             kind = container_of(file)

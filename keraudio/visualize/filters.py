@@ -56,16 +56,20 @@ def filter_layers(model: AudioClassifier, samples: int = 729) -> list[str]:
 
     Of SampleCNN, the rectified convolutions: Kim, Lee & Nam 2019, figure 3, shows the first six.
     """
-    found: list[str] = []
+    return list(_reachable(model, samples))
+
+
+def _reachable(model: AudioClassifier, samples: int) -> dict[str, keras.Model]:
+    """The layers of `filter_layers`, each with the network that leads to it."""
+    found: dict[str, keras.Model] = {}
     for part in (model.front_end, model.backbone):
         for layer in part.layers:
             if isinstance(layer, (keras.layers.ReLU, keras.layers.Activation)) and len(layer.output.shape) == 3:
                 try:
-                    _network_to(model, layer.name, samples)
+                    found[layer.name] = _network_to(model, layer.name, samples)
                 except KeraudioError:
                     # What comes after it is shorter still.
                     return found
-                found.append(layer.name)
     return found
 
 
@@ -96,12 +100,14 @@ def filter_signals(
     Raises:
         KeraudioError: there is no such layer, none at all, or the waveform is too short for it.
     """
-    names = filter_layers(model, samples) if layers is None else list(layers)
-    if not names:
+    if layers is None:
+        networks = _reachable(model, samples)
+    else:
+        networks = {name: _network_to(model, name, samples) for name in layers}
+    if not networks:
         raise KeraudioError(f"{model.name}: no layer has frames of single filters over {samples} samples")
     found = []
-    for name in names:
-        network = _network_to(model, name, samples)
+    for name, network in networks.items():
         filters = int(network.output.shape[-1])
         start = np.random.default_rng(seed).uniform(-_START, _START, (filters, samples)).astype("float32")
         if batch_statistics:
@@ -115,7 +121,7 @@ def filter_signals(
     return found
 
 
-def _over(part: keras.Model, length: int | None) -> keras.Model:
+def _over(part: keras.Model, length: int) -> keras.Model:
     """A part of the classifier with weights of its own, over an input of another length."""
     shape = (length, *part.input_shape[2:])
     try:

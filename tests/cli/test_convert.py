@@ -35,5 +35,8 @@ def test_sample_cnn_weights_become_a_model(command: Command, tmp_path: Path) -> 
     assert outcome.code == 1 and "must hold strided convolution" in outcome.message
     outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", tmp_path / "no", "--out", "m.keras")
     assert outcome.code == 1 and "no such file" in outcome.message
+    (tmp_path / "latin").write_bytes(b"\xe9t\xe9\n")
+    outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", tmp_path / "latin", "--out", "m.keras")
+    assert outcome.code == 1 and outcome.message.endswith("latin: labels must be UTF-8 text, one a line")
     outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", "mtat", "--out", tmp_path / "m.h5")
     assert outcome.code == 1 and "A model file must end in .keras" in outcome.message

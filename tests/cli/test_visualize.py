@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,3 +30,21 @@ def test_clips_are_drawn_by_levels(command: Command, trained_run: Path, tones: P
 def test_help_says_how(command: Command, verb: str) -> None:
     outcome = command("visualize", verb, "--help")
     assert outcome.code == 0 and f"keraudio visualize {verb}" in outcome.out.decode()
+
+
+def test_clips_that_cannot_be_heard_are_named_and_the_rest_is_drawn(
+    command: Command, trained_run: Path, tones: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tones, tmp_path / "tones")
+    (tmp_path / "tones" / "high" / "bad.wav").write_bytes(b"no sound")
+    options = ["--data", f"folder:{tmp_path / 'tones'}", "--out", tmp_path]
+    outcome = command("visualize", "tsne", trained_run, *options, "--layers", "-1")
+    assert outcome.code == 3 and outcome.message.startswith("left out: ") and "bad.wav" in outcome.message
+    assert (tmp_path / "tsne.png").is_file()
+
+
+def test_two_models_are_one_too_many(command: Command, trained_run: Path) -> None:
+    both = f"{trained_run},{trained_run}"
+    for arguments in (["filters", both], ["tsne", both, "--data", "folder:x"]):
+        outcome = command("visualize", *arguments)
+        assert outcome.code == 2 and "Give one model" in outcome.message and "\n" not in outcome.message

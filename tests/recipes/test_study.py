@@ -143,6 +143,7 @@ def test_a_study_runs_its_rows_and_goes_on_where_it_was_broken_off(
         assert row["values"] == values and row["mean"] == pytest.approx(sum(values) / 2)
         assert [report["epochs"] for report in reports] == [1, 1]
     assert facts["rows"][1]["time_ratio"] == 1.0
+    assert (result.failures, facts["failures"]) == (0, 0)
     table = (tmp_path / "study" / "table.md").read_text()
     assert "**Small budget" in table and "| 0.5000 |" in table and str(tmp_path) not in table
 

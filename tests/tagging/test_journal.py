@@ -244,3 +244,10 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
         Journal(tmp_path / "other")
     assert (tmp_path / "other").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_without_filelock_writing_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    refused = pytest.raises(TagError, match=r"^The journal needs filelock: pip install 'keraudio\[tagging\]'$")
+    with Journal(tmp_path / "journal") as journal, refused, journal.writing():
+        pass
