@@ -2,17 +2,22 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option
 
+if TYPE_CHECKING:
+    from keraudio.recipes import Study
+
 EPILOG = """\b
 Examples:
   keraudio study
   keraudio study sample_cnn_table3 --data openmusic:data/openmusic --budget small
-  keraudio study sample_cnn_table2 --data mtat:data/mtat --seeds 3 --out runs/table2
+  keraudio study sample_cnn_table2 --data folder:data/songs --seeds 3 --out runs/table2
+  keraudio study sample_cnn_transfer --data gtzan:data/gtzan --networks-data csv:data/tags.csv
   keraudio recipes sample_cnn_table3/8000
 
 The same command goes on with a study that was broken off.
@@ -31,7 +36,17 @@ The same command goes on with a study that was broken off.
     help="small: narrower filters and fewer epochs, for two cores.",
 )
 @click.option("--row", "rows", multiple=True, metavar="ROW", help="Run this row; may be repeated. Default: all.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of every row's recipe.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of every recipe.")
+@click.option(
+    "--networks-data",
+    metavar="KIND:PATH",
+    help="Where features are classified: the data set their networks are trained on. Default: --data.",
+)
+@click.option(
+    "--networks",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where features are classified: folder of the networks' study. Default: networks in the folder.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/NAME-BUDGET.")
 @cache_option
 @backend_option
@@ -42,55 +57,74 @@ def study(
     budget: str,
     rows: tuple[str, ...],
     changes: tuple[str, ...],
+    networks_data: str | None,
+    networks: Path | None,
     out: Path | None,
     cache_folder: Path | None,
 ) -> int:
     """Run the rows of a paper's table, NAME, and set them beside the published figures; without NAME, list them.
 
-    The folder gets table.md, table.png, study.json and a run folder a row and seed.
+    The folder gets table.md, table.png, study.json and a run folder a row and seed; of a study of several tables, a
+    folder a table.
     """
     from keraudio.recipes import read_study, study_names
 
     if name is None:
         for one in study_names():
             found = read_study(one)
-            click.echo(f"{one:20}  {found['title']} ({len(found['rows'])} rows)")
+            size = f"{len(found['rows'])} rows" if "rows" in found else f"{len(found['studies'])} tables"
+            click.echo(f"{one:20}  {found['title']} ({size})")
         return 0
-    read_study(name)
+    tables = read_study(name).get("studies")
     if data is None:
         raise click.UsageError("Missing option '--data'")
+    if tables and rows:
+        raise click.UsageError(f"Option '--row' needs a study of one table: {', '.join(tables)}")
     out = Path("runs") / f"{name}-{budget}" if out is None else out
+    if tables and networks is None:
+        networks = out / "networks"
 
     from keraudio.cli.progress import FitProgress
     from keraudio.cli.start import start_keras
 
     start_keras(feeds=True)
     from keraudio.recipes import format_study, run_study, save_study
+
+    code = 0
+    for one in tables or [name]:
+        folder = out / one if tables else out
+        with FitProgress() as progress:
+            result = run_study(
+                one,
+                data,
+                folder=folder,
+                seeds=seeds,
+                budget=budget,
+                rows=rows,
+                changes=changes,
+                networks=networks,
+                networks_data=networks_data,
+                cache_folder=cache_folder,
+                progress=progress,
+            )
+        save_study(result, folder)
+        _draw(result, folder / "table.png")
+        click.echo(f"{format_study(result)}\nFolder: {folder}")
+        code = SOME_FAILED if result.failures else code
+    return code
+
+
+def _draw(study: "Study", out: Path) -> None:
     from keraudio.visualize import save_study_figure
 
-    with FitProgress() as progress:
-        result = run_study(
-            name,
-            data,
-            folder=out,
-            seeds=seeds,
-            budget=budget,
-            rows=rows,
-            changes=changes,
-            cache_folder=cache_folder,
-            progress=progress,
-        )
-    save_study(result, out)
-    if find_spec("matplotlib") is not None:
-        save_study_figure(
-            [row.label for row in result.rows],
-            [(row.mean, row.low, row.high) for row in result.rows],
-            [row.published for row in result.rows],
-            out / "table.png",
-            title=result.title,
-            figure_name=f"{result.figure}, {result.data}",
-            published_name=result.published_figure,
-            note="small budget: narrower filters, fewer epochs" if budget == "small" else "",
-        )
-    click.echo(f"{format_study(result)}\nFolder: {out}")
-    return SOME_FAILED if result.failures else 0
+    if find_spec("matplotlib") is None:
+        return
+    save_study_figure(
+        [row.label for row in study.rows],
+        [(row.mean, row.low, row.high) for row in study.rows],
+        {figure: [row.published[place] for row in study.rows] for place, figure in enumerate(study.published_figures)},
+        out,
+        title=study.title,
+        figure_name=f"{study.figure}, {study.data}",
+        note="small budget: narrower, fewer epochs" if study.budget == "small" else "",
+    )

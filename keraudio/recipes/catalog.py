@@ -60,7 +60,11 @@ def study_names() -> list[str]:
 
 
 def read_study(name: str) -> dict[str, Any]:
-    """What the TOML of a study holds: `title`, `source`, `base`, `reference`, `small`, and `rows` with `set`.
+    """What the TOML of a study holds.
+
+    One whose rows are recipes has `base`, `reference`, `small`, and `rows` with `set`; one whose rows join features
+    has `networks`, the study that trains them, and `rows` with `networks` and `levels`; one of several tables has
+    `studies`.
 
     Raises:
         RecipeError: there is no such study; the nearest name is given.
@@ -81,8 +85,10 @@ def study_recipe(study: dict[str, Any], row: str, *, small: bool = False) -> dic
         small: with what the study's small budget sets, too. Defaults to False.
 
     Raises:
-        RecipeError: there is no such row; the nearest name is given.
+        RecipeError: there is no such row, the nearest name is given; or the study's rows are no recipes.
     """
+    if "base" not in study:
+        raise RecipeError(f"A recipe must be of a study whose rows are trained. Received: {study['name']}/{row}")
     rows = {one["name"]: one for one in study["rows"]}
     if row not in rows:
         raise RecipeError(

@@ -96,7 +96,7 @@ def run_recipe(
         KeraudioError: what is wrong with recipe, data set, folder or training, in one line.
     """
     tell = progress or (lambda _event: None)
-    is_new = _check_folder(folder, recipe, absolute_spec(data), seed, resume)
+    is_new = check_run_folder(folder, recipe, absolute_spec(data), seed, resume=resume)
     manifest = prepare_manifest(recipe, data, seed=seed)
     clips = cache_clips(
         manifest,
@@ -146,8 +146,20 @@ def _count(manifest: Manifest, split: str) -> int:
     return sum(clip.split == split for clip in manifest.clips)
 
 
-def _check_folder(folder: Path, recipe: Recipe, data: str, seed: int, resume: bool) -> bool:
-    """Whether a run begins in `folder`, or else goes on there."""
+def check_run_folder(folder: Path, recipe: Recipe, data: str, seed: int, *, resume: bool) -> bool:
+    """Whether a run begins in `folder`, or else goes on there.
+
+    Args:
+        folder: of the run.
+        recipe: the experiment.
+        data: `"KIND:PATH"`, the path absolute.
+        seed: of the run.
+        resume: there must be a run, or else there must be none.
+
+    Raises:
+        KeraudioError: the folder holds a run though it must not, none though it must, or one of another recipe, data
+            set or seed.
+    """
     text = dump_recipe(recipe)
     recipe_file = folder / RECIPE_FILE
     if recipe_file.exists():

@@ -1,26 +1,23 @@
-"""Studies: the rows of a paper's table, each a recipe, run one by one and set beside the published figures."""
+"""Studies: the rows of a paper's table, run one by one and set beside the published figures."""
 
 import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scipy import stats
 
 from keraudio.errors import KeraudioError
-from keraudio.recipes.catalog import read_study, study_recipe
-from keraudio.recipes.load import apply_changes
-from keraudio.recipes.run import RECIPE_FILE, REPORT_FILE, run_recipe
-from keraudio.recipes.schema import check_recipe
+from keraudio.recipes.catalog import read_study
+from keraudio.recipes.study_runs import Progress, RowResult, StudyRuns, TransferRuns, describe_classifier
 from keraudio.whole_file import whole_file
 
 BUDGETS = ("full", "small")
 # Of each data set's kind, which figure of the report stands in the table.
 _FIGURES = (("macro_roc_auc", "macro ROC-AUC"), ("accuracy", "accuracy"))
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -34,9 +31,9 @@ class StudyRow:
         low: lower end of its 95 % interval: over seeds (Student's t) if there are several, else over groups of clips.
         high: upper end.
         n: test clips.
-        seconds: of training an epoch, the mean over all epochs and seeds.
+        seconds: of training an epoch, the mean over all epochs and seeds; None where features were classified.
         time_ratio: `seconds` over the reference row's, or None.
-        published: the paper's figure, or None.
+        published: the paper's figures, as many as the study has.
         published_time: the paper's ratio, or None.
     """
 
@@ -46,9 +43,9 @@ class StudyRow:
     low: float
     high: float
     n: int
-    seconds: float
+    seconds: float | None = None
     time_ratio: float | None = None
-    published: float | None = None
+    published: tuple[float, ...] = ()
     published_time: float | None = None
 
     @property
@@ -71,9 +68,11 @@ class Study:
         title: for people.
         source: where the published figures come from.
         figure: what is measured here.
-        published_figure: what the paper measured.
+        published_figures: what the paper measured, one a column.
         budget: `"full"` or `"small"`.
         data: the kind of data set.
+        networks_data: the kind of the data set that networks were trained on whose features were classified, or `""`.
+        classifier: of those features, or `""`.
         seeds: number of seeds.
         rows: those that are done.
         failures: clips that could not be decoded, over all runs.
@@ -83,9 +82,11 @@ class Study:
     title: str
     source: str
     figure: str
-    published_figure: str
+    published_figures: tuple[str, ...]
     budget: str
     data: str
+    networks_data: str
+    classifier: str
     seeds: int
     rows: tuple[StudyRow, ...]
     failures: int = 0
@@ -100,27 +101,33 @@ def run_study(
     budget: str = "full",
     rows: Sequence[str] = (),
     changes: Sequence[str] = (),
+    networks: Path | None = None,
+    networks_data: str | None = None,
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Study:
     """Runs what of a study is not done yet, row by row and seed by seed, and gives the table of it.
 
-    Each run has a folder of its own, `folder/ROW/seed-N`, as `run_recipe` makes it; a run with a report is done, and
-    one that was broken off goes on.
+    Each run has a folder of its own, `folder/ROW/seed-N`; a run with a report is done, and one that was broken off goes
+    on. The rows of some studies are recipes, which are trained; those of others join features of networks, which are
+    rows of another study and are trained first.
 
     Args:
-        name: one of `study_names()`.
+        name: one of `study_names()` that has rows.
         data: `"KIND:PATH"`.
         folder: of the study; made if needed.
         seeds: runs of each row, with seeds 0, 1 ... Defaults to 1.
         budget: `"small"` narrows filters and epochs as the study says. Defaults to `"full"`.
         rows: names of those to run. Defaults to all.
-        changes: `"section.key=value"` each, of every row's recipe.
+        changes: `"section.key=value"` each, of every recipe.
+        networks: folder of the networks' study, where it may be done already. Defaults to `folder/networks`.
+        networks_data: `"KIND:PATH"` that networks are trained on. Defaults to `data`.
         cache_folder: of decoded clips. Defaults to the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
 
     Raises:
-        KeraudioError: there is no such study or row, a recipe cannot be run, or the folder has another study's runs.
+        KeraudioError: there is no such study or row, networks are given to a study without, a recipe cannot be run, or
+            the folder has other runs.
     """
     study = read_study(name)
     known = [row["name"] for row in study["rows"]]
@@ -128,68 +135,76 @@ def run_study(
         raise KeraudioError(f"A row must be one of {', '.join(known)}. Received: {unknown[0]!r}")
     if budget not in BUDGETS:
         raise KeraudioError(f"A budget must be one of {', '.join(BUDGETS)}. Received: {budget!r}")
+    of_networks = "networks" in study
+    if not of_networks and (networks is not None or networks_data is not None):
+        raise KeraudioError(f"Networks must be given to a study of features. Received: {name}, which trains recipes")
     chosen = [row for row in study["rows"] if not rows or row["name"] in rows]
     tell = progress or (lambda _event: None)
-    reports: dict[str, list[dict[str, Any]]] = {row["name"]: [] for row in chosen}
+    shared = (budget == "small", tuple(changes), cache_folder, tell)
+    runs = StudyRuns(study, data, folder, *shared)
+    results: dict[str, list[RowResult]] = {row["name"]: [] for row in chosen}
+    networks_data = data if networks_data is None else networks_data
     for seed in range(seeds):
+        run: Callable[[dict[str, Any]], RowResult] = partial(runs.train, seed=seed)
+        if of_networks:
+            place = folder / "networks" if networks is None else networks
+            sources = StudyRuns(read_study(study["networks"]), networks_data, place, *shared)
+            run = TransferRuns(runs, sources, seed).classify
         for row in chosen:
-            recipe_data = study_recipe(study, row["name"], small=budget == "small")
-            apply_changes(recipe_data, changes)
-            recipe = check_recipe(recipe_data, source=f"{name}/{row['name']}")
-            run_folder = folder / row["name"] / f"seed-{seed}"
-            if not (run_folder / REPORT_FILE).exists():
-                tell({"event": "study_row", "row": row["label"], "seed": seed})
-                run_recipe(
-                    recipe,
-                    data,
-                    folder=run_folder,
-                    seed=seed,
-                    resume=(run_folder / RECIPE_FILE).exists(),
-                    cache_folder=cache_folder,
-                    progress=tell,
-                )
-            reports[row["name"]].append(json.loads((run_folder / REPORT_FILE).read_text(encoding="utf-8")))
-    return _table(study, chosen, reports, budget=budget, data=data.partition(":")[0], seeds=seeds)
+            results[row["name"]].append(run(row))
+    done, figure = _rows(study, chosen, results)
+    return Study(
+        name=study["name"],
+        title=study["title"],
+        source=study["source"],
+        figure=figure,
+        published_figures=tuple(study["published_figures"]),
+        budget=budget,
+        data=data.partition(":")[0],
+        networks_data=networks_data.partition(":")[0] if of_networks else "",
+        classifier=describe_classifier(study, small=budget == "small") if of_networks else "",
+        seeds=seeds,
+        rows=done,
+        failures=sum(result.failures for found in results.values() for result in found),
+    )
 
 
-def _table(
-    study: dict[str, Any],
-    rows: Sequence[dict[str, Any]],
-    reports: dict[str, list[dict[str, Any]]],
-    *,
-    budget: str,
-    data: str,
-    seeds: int,
-) -> Study:
-    metrics = reports[rows[0]["name"]][0]["reports"]["test"]["metrics"]
+def _rows(
+    study: dict[str, Any], rows: Sequence[dict[str, Any]], results: dict[str, list[RowResult]]
+) -> tuple[tuple[StudyRow, ...], str]:
+    """The table's rows, and the name of what they measure."""
+    metrics = results[rows[0]["name"]][0].metrics
     key, figure = next(pair for pair in _FIGURES if pair[0] in metrics)
-    seconds = {
-        name: sum(report["seconds_training"] for report in found) / sum(report["epochs"] for report in found)
-        for name, found in reports.items()
-    }
-    reference = seconds.get(study["reference"])
+    seconds = {name: _seconds(found) for name, found in results.items()}
+    reference = seconds.get(study.get("reference", ""))
     done = []
     for row in rows:
-        found = [report["reports"]["test"]["metrics"][key] for report in reports[row["name"]]]
+        found = [result.metrics[key] for result in results[row["name"]]]
         values = tuple(one["value"] for one in found)
         low, high = (found[0]["low"], found[0]["high"]) if len(values) == 1 else _student(values)
+        own = seconds[row["name"]]
         done.append(
             StudyRow(
-                row["name"],
-                row["label"],
-                values,
-                low,
-                high,
-                found[0]["n"],
-                seconds[row["name"]],
-                None if reference is None else seconds[row["name"]] / reference,
-                row.get("published"),
-                row.get("published_time"),
+                name=row["name"],
+                label=row["label"],
+                values=values,
+                low=low,
+                high=high,
+                n=found[0]["n"],
+                seconds=own,
+                time_ratio=None if own is None or reference is None else own / reference,
+                published=tuple(row.get("published", ())),
+                published_time=row.get("published_time"),
             )
         )
-    about = (study["name"], study["title"], study["source"], figure, study["published_figure"])
-    failures = sum(len(report["failures"]) for found in reports.values() for report in found)
-    return Study(*about, budget, data, seeds, tuple(done), failures)
+    return tuple(done), figure
+
+
+def _seconds(results: Sequence[RowResult]) -> float | None:
+    """Of training an epoch."""
+    if any(result.seconds is None for result in results):
+        return None
+    return sum(result.seconds or 0.0 for result in results) / sum(result.epochs for result in results)
 
 
 def _student(values: Sequence[float]) -> tuple[float, float]:
@@ -204,36 +219,43 @@ def format_study(study: Study) -> str:
     over = f"{study.seeds} seeds" if study.seeds > 1 else "one seed, over groups of clips"
     lines = [f"# {study.title}", "", f"{study.source}.", ""]
     if study.budget == "small":
-        lines += [
-            "**Small budget: narrower filters and fewer epochs than published, as the study's `[small]` says.**",
-            "",
-        ]
+        lines += ["**Small budget: narrower and shorter trained than published, as the study's `[small]` says.**", ""]
     n = study.rows[0].n
-    lines += [f"Ours: {study.figure} on the test clips of {study.data} (n = {n}), 95 % interval of {over}.", ""]
-    names = ["model", f"{study.figure}", "95 % interval", "spread", "s an epoch", "time ratio"]
-    names += [f"paper's {study.published_figure}", "paper's time ratio"] if study.published_figure else []
+    ours = f"Ours: {study.figure} on the test clips of {study.data} (n = {n}), 95 % interval of {over}."
+    if study.networks_data:
+        ours += f" Networks trained on the training clips of {study.networks_data}, classifier: {study.classifier}."
+    lines += [ours, ""]
+    timed = any(row.seconds is not None for row in study.rows)
+    paper_timed = any(row.published_time is not None for row in study.rows)
+    names = ["model", study.figure, "95 % interval", "spread"]
+    names += ["s an epoch", "time ratio"] if timed else []
+    names += [f"paper's {figure}" for figure in study.published_figures]
+    names += ["paper's time ratio"] if paper_timed else []
     lines += [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for row in study.rows:
-        cells = [
-            row.label,
-            f"{row.mean:.3f}",
-            f"[{row.low:.3f}, {row.high:.3f}]",
-            "" if row.spread is None else f"{row.spread:.3f}",
-            f"{row.seconds:.1f}",
-            "" if row.time_ratio is None else f"{row.time_ratio:.2f}",
-        ]
-        if study.published_figure:
-            cells.append("" if row.published is None else f"{row.published:.4f}")
-            cells.append("" if row.published_time is None else f"{row.published_time:.2f}")
+        cells = [row.label, f"{row.mean:.3f}", f"[{row.low:.3f}, {row.high:.3f}]", _cell(row.spread, 3)]
+        cells += [_cell(row.seconds, 1), _cell(row.time_ratio, 2)] if timed else []
+        cells += [_cell(value, 4) for value in row.published]
+        cells += [_cell(row.published_time, 2)] if paper_timed else []
         lines.append(f"| {' | '.join(cells)} |")
-    pairs = [(row.mean, row.published) for row in study.rows if row.published is not None]
-    if len(pairs) > 2 and len({value for value, _ in pairs}) > 1:
-        rank = stats.spearmanr(*zip(*pairs, strict=True))
-        lines += [
-            "",
-            f"Rank correlation with the paper's order (Spearman): {rank.statistic:+.2f}, n = {len(pairs)} rows.",
-        ]
+    lines += _ranks(study)
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _ranks(study: Study) -> list[str]:
+    """How far our order of the rows is the paper's, for each figure of the paper that orders them."""
+    means = [row.mean for row in study.rows]
+    lines = []
+    for place, figure in enumerate(study.published_figures):
+        published = [row.published[place] for row in study.rows]
+        if len(means) > 2 and min(len(set(means)), len(set(published))) > 1:
+            rank = stats.spearmanr(means, published).statistic
+            lines += ["", f"Rank correlation with the paper's {figure} (Spearman): {rank:+.2f}, n = {len(means)} rows."]
+    return lines
 
 
 def save_study(study: Study, folder: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from keraudio.classifier import AudioClassifier
 from keraudio.datasets import SPLITS, Manifest, assign_splits
 from keraudio.evaluation import evaluate_scores
-from keraudio.training.transfer import Extractor, Head, check_classifiers, end_to_end, fit_head
+from keraudio.training.transfer import HIDDEN_UNITS, Extractor, Head, check_classifiers, end_to_end, fit_head
 
 
 @dataclass
@@ -84,7 +84,7 @@ def transfer(
     result = Transferred()
     for kind in classifiers:
         for row, columns in extractor.rows.items():
-            figures, head = _measured(kind, features[:, columns], turns, seed=seed)
+            figures, head = measure_head(kind, features[:, columns], turns, seed=seed)
             result.rows.append({"features": row, "columns": len(columns), "classifier": kind, **figures})
             if report is not None:
                 report(result.rows[-1])
@@ -95,22 +95,35 @@ def transfer(
     return result
 
 
-def _head(kind: str, features: np.ndarray, manifest: Manifest, *, seed: int) -> Head:
+def _head(kind: str, features: np.ndarray, manifest: Manifest, *, seed: int, units: int) -> Head:
     targets = manifest.targets()
     train, valid = ((features[rows], targets[rows]) for rows in (_of(manifest, "train"), _of(manifest, "valid")))
-    return fit_head(kind, train, valid, multi_label=manifest.multi_label, seed=seed)
+    return fit_head(kind, train, valid, multi_label=manifest.multi_label, seed=seed, units=units)
 
 
 def _of(manifest: Manifest, split: str) -> np.ndarray:
     return np.array([clip.split == split for clip in manifest.clips])
 
 
-def _measured(kind: str, features: np.ndarray, turns: Sequence[Manifest], *, seed: int) -> tuple[dict[str, Any], Head]:
-    """The figures of one classifier on the test clips of all turns together, and as the last turn trained it."""
+def measure_head(
+    kind: str, features: np.ndarray, turns: Sequence[Manifest], *, seed: int = 0, units: int = HIDDEN_UNITS
+) -> tuple[dict[str, Any], Head]:
+    """One classifier's figures on the test clips of all turns together, and the classifier as the last turn trained it.
+
+    Args:
+        kind: see `keraudio.training.fit_head`.
+        features: `(clips, features)`, in the manifests' order.
+        turns: of `rotations`: the same clips in different splits.
+        seed: of weights and dropout. Defaults to 0.
+        units: of each hidden layer of the `"mlp"`. Defaults to the paper's 4,096.
+
+    Raises:
+        KeraudioError: an unknown classifier, or the svm on clips with several labels.
+    """
     targets, scores, groups = [], [], []
     for manifest in turns:
         test = _of(manifest, "test")
-        head = _head(kind, features, manifest, seed=seed)
+        head = _head(kind, features, manifest, seed=seed, units=units)
         scores.append(head.scores(features[test]))
         targets.append(manifest.targets()[test])
         groups += [clip.group for clip, tested in zip(manifest.clips, test, strict=True) if tested]

@@ -6,6 +6,7 @@ summarized, those of all networks are put side by side, and two fully connected 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -24,7 +25,8 @@ from keraudio.training.fit import MODEL_FILE
 CLASSIFIERS = ("logistic", "svm", "mlp")
 # Strengths of the penalty that are tried on the validation clips.
 _STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
-_UNITS, _DROPOUT = 4096, 0.5
+# Of the paper; dropout is not stated there.
+HIDDEN_UNITS, _DROPOUT = 4096, 0.5
 _BATCH, _EPOCHS, _PATIENCE, _RATE = 32, 100, 10, 1e-4
 _CLIPS_AT_ONCE = 4
 
@@ -160,16 +162,18 @@ def fit_head(
     *,
     multi_label: bool = False,
     seed: int = 0,
+    units: int = HIDDEN_UNITS,
 ) -> Head:
     """Trains a classifier of features, brought to mean 0 and variance 1 over the training clips.
 
     Args:
         kind: of `CLASSIFIERS`: logistic regression, a support vector machine with a Gaussian kernel (single-label
-            only), or the paper's two fully connected layers of 4,096 units with dropout, trained with Adam.
+            only), or the paper's two fully connected layers with dropout, trained with Adam.
         train: features `(clips, features)` and targets `(clips, labels)` to train on.
         valid: the same, on which the penalty (logistic, svm) or the epoch (mlp) is chosen.
         multi_label: a clip may carry several labels. Defaults to False.
         seed: of weights and dropout. Defaults to 0.
+        units: of each hidden layer of the mlp. Defaults to the paper's 4,096.
 
     Raises:
         KeraudioError: an unknown kind, or an svm for several labels a clip.
@@ -178,9 +182,9 @@ def fit_head(
     mean, deviation = train[0].mean(axis=0, dtype="float64"), train[0].std(axis=0, dtype="float64")
     # A channel that never sounds in training tells nothing when it does later.
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0.0)
-    make = {"logistic": _logistic, "svm": _svm, "mlp": _mlp}[kind]
+    makers: dict[str, Callable[..., Head]] = {"logistic": _logistic, "svm": _svm, "mlp": partial(_mlp, units=units)}
     x, x_valid = (train[0] - mean) * scale, (valid[0] - mean) * scale
-    head = make(x, train[1], x_valid, valid[1], multi_label=multi_label, seed=seed)
+    head = makers[kind](x, train[1], x_valid, valid[1], multi_label=multi_label, seed=seed)
     dense = head.dense
     if dense:
         kernel, bias = dense[0]
@@ -232,12 +236,12 @@ def _svm(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
     return Head(lambda rows: np.eye(y.shape[1])[best.predict(rows)])
 
 
-def _mlp(x, y, x_valid, y_valid, *, multi_label: bool, seed: int) -> Head:
+def _mlp(x, y, x_valid, y_valid, *, multi_label: bool, seed: int, units: int) -> Head:
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(x.shape[1:])
     hidden = inputs
     for _ in range(2):
-        hidden = layers.Dropout(_DROPOUT)(layers.Dense(_UNITS, activation="relu")(hidden))
+        hidden = layers.Dropout(_DROPOUT)(layers.Dense(units, activation="relu")(hidden))
     model = keras.Model(inputs, layers.Dense(y.shape[1])(hidden))
     losses = keras.losses.BinaryCrossentropy if multi_label else keras.losses.CategoricalCrossentropy
     model.compile(keras.optimizers.Adam(_RATE), losses(from_logits=True), jit_compile=preferred_jit())

@@ -1,6 +1,6 @@
 """A study's table as a picture: each row's figure with its interval, and the paper's beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure
@@ -9,12 +9,11 @@ from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_fi
 def save_study_figure(
     labels: Sequence[str],
     figures: Sequence[tuple[float, float, float]],
-    published: Sequence[float | None],
+    published: Mapping[str, Sequence[float]],
     out: Path,
     *,
     title: str,
     figure_name: str,
-    published_name: str = "",
     note: str = "",
 ) -> None:
     """Draws the rows from top to bottom.
@@ -22,18 +21,17 @@ def save_study_figure(
     Args:
         labels: of the rows.
         figures: mean, lower and upper end of each row's interval.
-        published: the paper's figure of each row, or None.
+        published: by what the paper measured, its figure of each row; each has a panel of its own. May be empty.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
         figure_name: what is measured here.
-        published_name: what the paper measured. Defaults to nothing, without a panel for it.
         note: in a line below the title, such as how small the budget was.
 
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
-    panels = 2 if published_name and any(value is not None for value in published) else 1
-    figure = new_figure(4.5 + 3.5 * panels, 1.6 + 0.3 * len(labels))
+    panels = 1 + len(published)
+    figure = new_figure(4.5 + 3.5 * min(panels, 2) + 2 * max(panels - 2, 0), 1.6 + 0.3 * len(labels))
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     places = range(len(labels))
     means, lows, highs = zip(*figures, strict=True)
@@ -43,10 +41,9 @@ def save_study_figure(
     axes[0].set_xlabel(f"{figure_name}, 95 % interval")
     axes[0].set_yticks(list(places), labels)
     axes[0].invert_yaxis()
-    if panels == 2:
-        shown = [(value, place) for value, place in zip(published, places, strict=True) if value is not None]
-        axes[1].plot(*zip(*shown, strict=True), "s", color=VERMILION)
-        axes[1].set_xlabel(f"published: {published_name}")
+    for axis, (name, values) in zip(axes[1:], published.items(), strict=True):
+        axis.plot(values, list(places), "s", color=VERMILION)
+        axis.set_xlabel(f"published: {name}")
     for axis in axes:
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)

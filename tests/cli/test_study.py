@@ -14,8 +14,11 @@ def test_studies_are_listed(command: Command) -> None:
         "sample_cnn_scales",
         "sample_cnn_table2",
         "sample_cnn_table3",
+        "sample_cnn_table4",
+        "sample_cnn_table6",
+        "sample_cnn_transfer",
     ]
-    assert outcome.lines[2].endswith("(7 rows)")
+    assert outcome.lines[2].endswith("(7 rows)") and outcome.lines[5].endswith("(2 tables)")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,8 @@ def test_studies_are_listed(command: Command) -> None:
     [
         (["sample_cnn_table"], "A study must be one of"),
         (["sample_cnn_table3"], "Missing option '--data'"),
+        (["sample_cnn_transfer", "--data", "openmusic:x", "--row", "3_9"], "'--row' needs a study of one table"),
+        (["sample_cnn_table3", "--data", "openmusic:x", "--networks", "runs"], "Networks must be given to a study of"),
         (["sample_cnn_table3", "--data", "openmusic:x", "--row", "9000"], "A row must be one of 2000, 4000"),
     ],
 )

@@ -20,19 +20,40 @@ from keraudio.recipes import (
 from keraudio.recipes.catalog import study_recipe
 from keraudio.recipes.schema import check_recipe
 
-ROWS = [(study, row["name"]) for study in study_names() for row in read_study(study)["rows"]]
+TRAINED = [study for study in study_names() if "base" in read_study(study)]
+ROWS = [(study, row["name"]) for study in TRAINED for row in read_study(study)["rows"]]
 
 
 def test_the_studies_have_the_rows_of_their_tables() -> None:
-    published = {study: [row.get("published") for row in read_study(study)["rows"]] for study in study_names()}
+    tables = {study: read_study(study)["rows"] for study in study_names() if study != "sample_cnn_transfer"}
+    assert read_study("sample_cnn_transfer")["studies"] == ["sample_cnn_table4", "sample_cnn_table6"]
+    published = {study: [row.get("published") for row in rows] for study, rows in tables.items()}
+    one = {study: [row and row[0] for row in rows] for study, rows in published.items()}
     # Read off the paper's text.
-    assert published["sample_cnn_table2"] == [
+    assert one["sample_cnn_table2"] == [
         0.9000, 0.9005, 0.9047, 0.9059, 0.9025, 0.8655, 0.8742, 0.8823, 0.8906, 0.8936, 0.9002, 0.9030, 0.9055,
     ]  # fmt: skip
-    assert published["sample_cnn_table3"] == [0.8700, 0.8838, 0.9031, 0.9033, 0.9033, 0.9055, 0.9055]
+    assert one["sample_cnn_table3"] == [0.8700, 0.8838, 0.9031, 0.9033, 0.9033, 0.9055, 0.9055]
     times = [row["published_time"] for row in read_study("sample_cnn_table3")["rows"]]
     assert times == [0.23, 0.41, 0.55, 0.69, 0.79, 0.86, 1.0]
     assert len(published["sample_cnn_scales"]) == 8
+    assert one["sample_cnn_table4"] == [0.9046, 0.9061, 0.9061, 0.9064]
+    assert [len(row["networks"]) for row in tables["sample_cnn_table4"]] == [1, 2, 4, 8]
+    # GTZAN, MagnaTagATune, TAGTRAUM and the Million Song Dataset, for levels -3, -2, -1 and all.
+    assert published["sample_cnn_table6"] == [
+        [0.778, 0.8988, 0.760, 0.8831], [0.811, 0.8998, 0.768, 0.8838],
+        [0.821, 0.8976, 0.768, 0.8842], [0.805, 0.9018, 0.768, 0.8842],
+    ]  # fmt: skip
+    assert [row["levels"] for row in tables["sample_cnn_table6"]] == [[-3], [-2], [-1], [-1, -2, -3]]
+
+
+def test_networks_of_a_study_of_features_are_rows_of_a_trained_one() -> None:
+    for study in map(read_study, ("sample_cnn_table4", "sample_cnn_table6")):
+        known = {row["name"] for row in read_study(study["networks"])["rows"]}
+        for row in study["rows"]:
+            assert known.issuperset(row["networks"]) and len(row["published"]) == len(study["published_figures"])
+    with pytest.raises(RecipeError, match="must be of a study whose rows are trained. Received: sample_cnn_table6/"):
+        load_recipe("sample_cnn_table6/level_1")
 
 
 @pytest.mark.parametrize(("study", "row"), ROWS)
@@ -69,19 +90,19 @@ title = "Two widths"
 source = "Nobody"
 base = "BASE"
 reference = "wide"
-published_figure = "accuracy"
+published_figures = ["accuracy"]
 [small]
 training = { epochs = 1 }
 [[rows]]
 name = "narrow"
 label = "narrow"
-published = 0.5
+published = [0.5]
 [rows.set]
 backbone = { filters = [2] }
 [[rows]]
 name = "wide"
 label = "wide"
-published = 0.75
+published = [0.75]
 published_time = 1.0
 [rows.set]
 backbone = { filters = [4] }
@@ -107,7 +128,7 @@ def test_a_study_runs_its_rows_and_goes_on_where_it_was_broken_off(
 ) -> None:
     from tones import write_tones
 
-    from keraudio.recipes import study as module
+    from keraudio.recipes import study_runs as module
 
     data = f"folder:{write_tones(tmp_path / 'tones')}"
     options: dict[str, Any] = {
@@ -148,6 +169,146 @@ def test_a_study_runs_its_rows_and_goes_on_where_it_was_broken_off(
     assert "**Small budget" in table and "| 0.5000 |" in table and str(tmp_path) not in table
 
 
+FEATURES = """
+schema = 1
+name = "tiny_features"
+title = "Features of two widths"
+source = "Nobody"
+networks = "tiny_study"
+classifier = "logistic"
+units = 4096
+published_figures = ["accuracy", "AUC"]
+[small]
+units = 8
+[[rows]]
+name = "one"
+label = "narrow"
+networks = ["narrow"]
+levels = [-1]
+published = [0.5, 0.6]
+[[rows]]
+name = "both"
+label = "narrow and wide"
+networks = ["narrow", "wide"]
+levels = [-1, -2]
+published = [0.7, 0.8]
+"""
+
+
+@pytest.fixture
+def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Options of a study that classifies features of the tiny one's networks."""
+    import tomllib
+
+    from command_line import TINY_RECIPE
+
+    base = tmp_path / "base.toml"
+    base.write_text(TINY_RECIPE.replace("filters = [4]", "filters = [4, 4]"))
+    trained = TINY.replace("BASE", str(base)).replace("[2]", "[2, 3]").replace("[4]", "[4, 5]")
+    studies = {"tiny_study": tomllib.loads(trained), "tiny_features": tomllib.loads(FEATURES)}
+    monkeypatch.setattr("keraudio.recipes.study.read_study", studies.__getitem__)
+    return {
+        "folder": tmp_path / "study", "budget": "small", "cache_folder": tmp_path / "cache",
+        "changes": ["training.crops_per_clip=1"],
+    }  # fmt: skip
+
+
+def test_features_of_networks_are_classified_on_the_split_that_trained_them(
+    features: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tones import write_tones
+
+    from keraudio.datasets import load_manifest
+    from keraudio.pipeline import cache_clips
+    from keraudio.recipes import prepare_manifest, study_runs
+    from keraudio.recipes.transfer import measure_head
+    from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
+
+    data = f"folder:{write_tones(tmp_path / 'tones')}"
+    told: list[dict[str, Any]] = []
+    result = run_study("tiny_features", data, progress=told.append, **features)
+    assert [event["row"] for event in told if event["event"] == "study_row"] == [
+        "narrow", "narrow", "wide", "narrow and wide",
+    ]  # fmt: skip
+    # The same by hand, both networks in one extractor.
+    folders = [tmp_path / "study" / "networks" / row / "seed-0" for row in ("narrow", "wide")]
+    sources = load_sources([folder / "model.keras" for folder in folders])
+    for source, name in zip(sources, ("narrow", "wide"), strict=True):
+        source.name = name
+    recipe = load_recipe(folders[0] / "recipe.toml")
+    clips = cache_clips(
+        prepare_manifest(recipe, data, seed=0), sample_rate=recipe.audio.sample_rate, folder=tmp_path / "cache"
+    )
+    extractor = build_extractor(sources, ["-1", "-2"], samples=clip_samples(sources, clips, 30.0))
+    found = clip_features(extractor, clips)
+    for row, columns in zip(result.rows, ("narrow -1", "all"), strict=True):
+        figures, _ = measure_head("logistic", found[:, extractor.rows[columns]], [clips.manifest], units=8)
+        assert row.values == (figures["accuracy"]["value"],) and row.n == figures["n"] == len(clips.split("test"))
+        report = json.loads((tmp_path / "study" / row.name / "seed-0" / "report.json").read_text())
+        assert report["columns"] == len(extractor.rows[columns]) and report["units"] == 8
+    assert [clip.id for clip in clips.manifest.clips] == [clip.id for clip in load_manifest(data).clips]
+
+    def fails(*_arguments: Any, **_options: Any) -> None:
+        raise AssertionError("what is done is done again")
+
+    monkeypatch.setattr(study_runs, "measure_head", fails)
+    monkeypatch.setattr(study_runs, "run_recipe", fails)
+    assert run_study("tiny_features", data, **features) == result
+    save_study(result, tmp_path / "study")
+    table = (tmp_path / "study" / "table.md").read_text()
+    assert "| narrow | " in table and "| 0.7000 | 0.8000 |" in table and "s an epoch" not in table
+    assert "Networks trained on the training clips of folder, classifier: logistic." in table
+
+    # Another network in its place is no silent mixture.
+    (folders[0] / "model.keras").write_bytes((folders[1] / "model.keras").read_bytes())
+    with pytest.raises(KeraudioError, match="A row goes on only with its own networks, data and budget"):
+        run_study("tiny_features", data, **features)
+
+
+def test_features_on_another_data_set_are_tested_on_each_of_its_folds(features: dict[str, Any], tmp_path: Path) -> None:
+    from tones import LABELS, write_tones
+
+    source = f"folder:{write_tones(tmp_path / 'tones')}"
+    other = write_tones(tmp_path / "other")
+    sounds = sorted(other.rglob("*.wav"))
+    lines = [f"{sound},{LABELS[n % 2]},{n // 2 % 4 + 1}" for n, sound in enumerate(sounds)]
+    (tmp_path / "other.csv").write_text("path,label,fold\n" + "\n".join(lines) + "\n")
+    result = run_study("tiny_features", f"csv:{tmp_path / 'other.csv'}", networks_data=source, rows=["one"], **features)
+    assert [row.n for row in result.rows] == [len(sounds)]
+    assert (result.data, result.networks_data) == ("csv", "folder")
+    # The networks stand for themselves, and can be used again.
+    again = run_study(
+        "tiny_features",
+        source,
+        networks=tmp_path / "study" / "networks",
+        rows=["one"],
+        **features | {"folder": tmp_path / "again"},
+    )
+    assert again.networks_data == "folder" and not (tmp_path / "again" / "networks").exists()
+    with pytest.raises(KeraudioError, match="A run goes on only with its own recipe, data and seed"):
+        run_study(
+            "tiny_features",
+            f"csv:{tmp_path / 'other.csv'}",
+            networks=tmp_path / "study" / "networks",
+            **features | {"folder": tmp_path / "third"},
+        )
+
+
+def test_a_finished_run_of_another_budget_is_not_taken_for_this_one(tiny: str, tmp_path: Path) -> None:
+    from tones import write_tones
+
+    data = f"folder:{write_tones(tmp_path / 'tones')}"
+    options: dict[str, Any] = {"folder": tmp_path / "study", "rows": ["wide"], "cache_folder": tmp_path / "cache"}
+    run_study(tiny, data, budget="small", **options)
+    with pytest.raises(KeraudioError, match="A run goes on only with its own recipe, data and seed"):
+        run_study(tiny, data, changes=["training.epochs=3"], **options)
+
+
+def test_networks_are_for_studies_of_features(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(KeraudioError, match="Networks must be given to a study of features"):
+        run_study(tiny, "folder:x", folder=tmp_path / "a", networks_data="folder:y")
+
+
 def test_rows_and_budgets_that_do_not_exist_are_refused(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(KeraudioError, match="A row must be one of narrow, wide"):
         run_study(tiny, "folder:x", folder=tmp_path / "a", rows=["broad"])
@@ -157,10 +318,10 @@ def test_rows_and_budgets_that_do_not_exist_are_refused(tiny: str, tmp_path: Pat
 
 def test_the_table_has_means_intervals_and_the_papers_figures() -> None:
     rows = (
-        StudyRow("a", "row a", (0.5, 0.7), 0.4, 0.8, 59, 2.0, 0.5, 0.90, 0.23),
-        StudyRow("b", "row b", (0.8, 0.8), 0.8, 0.8, 59, 4.0, 1.0, 0.95, 1.0),
-        StudyRow("c", "row c", (0.1, 0.3), 0.1, 0.3, 59, 1.0, 0.25, 0.80, None),
+        StudyRow("a", "row a", (0.5, 0.7), 0.4, 0.8, 59, 2.0, 0.5, (0.90,), 0.23),
+        StudyRow("b", "row b", (0.8, 0.8), 0.8, 0.8, 59, 4.0, 1.0, (0.95,), 1.0),
+        StudyRow("c", "row c", (0.1, 0.3), 0.1, 0.3, 59, 1.0, 0.25, (0.80,), None),
     )
-    text = format_study(Study("s", "Title", "Source", "accuracy", "ROC-AUC", "full", "openmusic", 2, rows))
+    text = format_study(Study("s", "Title", "Source", "accuracy", ("ROC-AUC",), "full", "openmusic", "", "", 2, rows))
     assert "| row a | 0.600 | [0.400, 0.800] | 0.141 | 2.0 | 0.50 | 0.9000 | 0.23 |" in text
-    assert "(Spearman): +1.00, n = 3 rows" in text and "Small budget" not in text and "(n = 59)" in text
+    assert "paper's ROC-AUC (Spearman): +1.00, n = 3 rows" in text and "Small budget" not in text and "(n = 59)" in text

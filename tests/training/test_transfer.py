@@ -74,9 +74,8 @@ def test_the_stretch_is_the_median_clip_within_its_limits(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["logistic", "svm", "mlp"])
 def test_every_head_learns_what_can_be_told_apart(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keraudio.training.transfer._UNITS", 32)
     monkeypatch.setattr("keraudio.training.transfer._RATE", 1e-2)
-    head = fit_head(kind, separable(), separable(seed=1))
+    head = fit_head(kind, separable(), separable(seed=1), units=32)
     x, y = separable(seed=2)
     scores = head.scores(x)
     assert scores.shape == (60, 3)
@@ -87,12 +86,11 @@ def test_every_head_learns_what_can_be_told_apart(kind: str, monkeypatch: pytest
 
 @pytest.mark.parametrize("kind", ["logistic", "mlp"])
 def test_several_labels_at_once_are_told_each_by_itself(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keraudio.training.transfer._UNITS", 32)
     monkeypatch.setattr("keraudio.training.transfer._RATE", 1e-2)
     (x, y), (x_valid, y_valid) = separable(), separable(seed=1)
     # The last label holds wherever the first or the second does, and one more never.
     both = [np.stack([t[:, 0], t[:, 1], t[:, 0] + t[:, 1], 0 * t[:, 0]], axis=1) for t in (y, y_valid)]
-    scores = fit_head(kind, (x, both[0]), (x_valid, both[1]), multi_label=True).scores(x_valid)
+    scores = fit_head(kind, (x, both[0]), (x_valid, both[1]), multi_label=True, units=32).scores(x_valid)
     assert ((scores > 0.5) == both[1]).mean() > 0.9
 
 
@@ -121,15 +119,12 @@ def test_heads_that_do_not_exist_are_named() -> None:
 
 
 @pytest.mark.parametrize("kind", ["logistic", "mlp"])
-def test_the_end_to_end_file_gives_the_heads_probabilities(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keraudio.training.transfer._UNITS", 16)
+def test_the_end_to_end_file_gives_the_heads_probabilities(kind: str, tmp_path: Path) -> None:
     clips = tone_clips(tmp_path)
     extractor = build_extractor(sources("a", "b"), ["-1", "mel"], samples=clip_samples(sources("a"), clips, 30.0))
     features = clip_features(extractor, clips)
     targets = clips.manifest.targets()
-    head = fit_head(kind, (features, targets), (features, targets))
+    head = fit_head(kind, (features, targets), (features, targets), units=16)
     model = end_to_end(extractor, head, LABELS, multi_label=False, name="tones")
     keraudio.save(model, tmp_path / "tones.keras")
     again = keraudio.load(tmp_path / "tones.keras")

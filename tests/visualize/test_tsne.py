@@ -33,12 +33,11 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     save_study_figure(
         ["a", "b"],
         rows,
-        [0.9, None],
+        {"AUC": [0.9, 0.8], "accuracy": [0.7, 0.6]},
         tmp_path / "study.png",
         title="Title",
         figure_name="accuracy",
-        published_name="AUC",
     )
-    save_study_figure(["a", "b"], rows, [None, None], tmp_path / "plain.png", title="Title", figure_name="accuracy")
+    save_study_figure(["a", "b"], rows, {}, tmp_path / "plain.png", title="Title", figure_name="accuracy")
     for name in ("tsne", "study", "plain"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000

@@ -1,0 +1,237 @@
+"""What the rows of a study come to: recipes that are trained, or features of trained networks that are classified."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keraudio.classifier import layer_name
+from keraudio.datasets import Manifest, absolute_spec, load_manifest
+from keraudio.errors import KeraudioError
+from keraudio.pipeline import CachedClips, cache_clips
+from keraudio.recipes.catalog import study_recipe
+from keraudio.recipes.load import apply_changes
+from keraudio.recipes.run import RECIPE_FILE, REPORT_FILE, check_run_folder, prepare_manifest, run_recipe
+from keraudio.recipes.schema import Recipe, check_recipe
+from keraudio.recipes.transfer import measure_head, rotations
+from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
+from keraudio.training.fit import MODEL_FILE
+from keraudio.whole_file import whole_file
+
+Progress = Callable[[dict[str, Any]], None]
+# The longest stretch of a clip, from its middle, of which features are taken; those of the papers last 30 s.
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What one row came to with one seed.
+
+    Attributes:
+        metrics: figures on the test clips, as a report has them.
+        failures: clips that could not be decoded.
+        seconds: of training, or None where nothing of the row's own was trained on audio.
+        epochs: that the training took.
+    """
+
+    metrics: dict[str, Any]
+    failures: int
+    seconds: float | None = None
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """How the runs of a study are made, whichever row.
+
+    Attributes:
+        study: what its TOML holds.
+        data: `"KIND:PATH"`.
+        folder: of the study; each run has a folder of its own in it, `ROW/seed-N`.
+        small: with the study's small budget.
+        changes: `"section.key=value"` each, of every recipe.
+        cache_folder: of decoded clips, or None for the platform's.
+        progress: called with `{"event": ..., ...}` as things happen.
+    """
+
+    study: dict[str, Any]
+    data: str
+    folder: Path
+    small: bool
+    changes: tuple[str, ...]
+    cache_folder: Path | None
+    progress: Progress
+
+    def recipe(self, row: str) -> Recipe:
+        """The recipe of a row.
+
+        Raises:
+            RecipeError: the changes do not fit it.
+        """
+        data = study_recipe(self.study, row, small=self.small)
+        apply_changes(data, self.changes)
+        return check_recipe(data, source=f"{self.study['name']}/{row}")
+
+    def train(self, row: dict[str, Any], seed: int) -> RowResult:
+        """Trains a row's recipe, unless that is done, from where it was broken off.
+
+        Raises:
+            KeraudioError: the recipe cannot be run, or the folder holds a run of another recipe, data set or seed.
+        """
+        recipe, folder = self.recipe(row["name"]), self.run_folder(row["name"], seed)
+        if (folder / REPORT_FILE).exists():
+            check_run_folder(folder, recipe, absolute_spec(self.data), seed, resume=True)
+        else:
+            self.progress({"event": "study_row", "row": row["label"], "seed": seed})
+            run_recipe(
+                recipe,
+                self.data,
+                folder=folder,
+                seed=seed,
+                resume=(folder / RECIPE_FILE).exists(),
+                cache_folder=self.cache_folder,
+                progress=self.progress,
+            )
+        report = _read(folder)
+        return RowResult(
+            report["reports"]["test"]["metrics"],
+            len(report["failures"]),
+            report["seconds_training"],
+            report["epochs"],
+        )
+
+    def run_folder(self, row: str, seed: int) -> Path:
+        """Where a row's run with a seed stands."""
+        return self.folder / row / f"seed-{seed}"
+
+
+class TransferRuns:
+    """The rows of a study that joins features of another study's networks and classifies them.
+
+    The networks are trained first, those that are not there yet. Where they were trained on the same data set, the
+    features are classified on the same split of it; else each fold of the data set is tested once.
+
+    Args:
+        runs: how the study's runs are made.
+        networks: the same of the networks' study.
+        seed: of networks, splits and classifiers.
+    """
+
+    def __init__(self, runs: StudyRuns, networks: StudyRuns, seed: int) -> None:
+        self._runs, self._networks, self._seed = runs, networks, seed
+        self._features: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
+
+    def classify(self, row: dict[str, Any]) -> RowResult:
+        """Classifies a row's features, unless that is done.
+
+        Raises:
+            KeraudioError: a network cannot be trained, the data set cannot be split, or the folder holds a row of other
+                networks or data.
+        """
+        known = {one["name"]: one for one in self._networks.study["rows"]}
+        for name in row["networks"]:
+            self._networks.train(known[name], self._seed)
+        folder = self._runs.run_folder(row["name"], self._seed)
+        settings = _settings(self._runs.study, small=self._runs.small)
+        facts = {
+            "schema": 1,
+            "data": absolute_spec(self._runs.data),
+            "networks": {name: _digest(self._model(name)) for name in row["networks"]},
+            "levels": row["levels"],
+            "classifier": settings["classifier"],
+            "units": settings["units"],
+            "seed": self._seed,
+        }
+        if (folder / REPORT_FILE).exists():
+            report = _read(folder)
+            if {key: report.get(key) for key in facts} != facts:
+                raise KeraudioError(
+                    f"A row goes on only with its own networks, data and budget. Received: {folder}, made with others"
+                )
+            return RowResult(report["metrics"], report["failures"])
+        self._runs.progress({"event": "study_row", "row": row["label"], "seed": self._seed})
+        columns = []
+        for name in row["networks"]:
+            features, places = self._of(name)
+            columns += [features[:, places[str(level)]] for level in row["levels"]]
+        features = np.concatenate(columns, axis=1)
+        figures, _ = measure_head(
+            settings["classifier"], features, self._turns, seed=self._seed, units=settings["units"]
+        )
+        failures = len(self._clips.failures)
+        metrics = {key: value for key, value in figures.items() if isinstance(value, dict)}
+        metrics = {key: value | {"n": figures["n"]} for key, value in metrics.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        report = facts | {"columns": features.shape[1], "failures": failures, "metrics": metrics}
+        with whole_file(folder / REPORT_FILE) as temporary:
+            temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        return RowResult(metrics, failures)
+
+    def _model(self, network: str) -> Path:
+        return self._networks.run_folder(network, self._seed) / MODEL_FILE
+
+    def _of(self, network: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """A network's features of every clip, and which columns are each level's."""
+        if network not in self._features:
+            (source,) = load_sources([self._model(network)])
+            source.name = layer_name(f"{self._networks.study['name']}_{network}")
+            clips, levels = self._clips, [str(level) for level in self._levels]
+            extractor = build_extractor([source], levels, samples=clip_samples([source], clips, _SECONDS))
+            # Of one level there is one row, under its own name.
+            places = {level: extractor.rows[f"{source.name} {level}"] for level in levels}
+            features = clip_features(
+                extractor,
+                clips,
+                progress=lambda done, total: self._runs.progress({"event": "features", "done": done, "total": total}),
+            )
+            self._features[network] = features, places
+        return self._features[network]
+
+    @cached_property
+    def _levels(self) -> list[int]:
+        return sorted({level for row in self._runs.study["rows"] for level in row["levels"]}, reverse=True)
+
+    @cached_property
+    def _on_source(self) -> bool:
+        return absolute_spec(self._runs.data) == absolute_spec(self._networks.data)
+
+    @cached_property
+    def _clips(self) -> CachedClips:
+        recipe = self._networks.recipe(self._networks.study["reference"])
+        data, seed = self._runs.data, self._seed
+        return cache_clips(
+            prepare_manifest(recipe, data, seed=seed) if self._on_source else load_manifest(data),
+            sample_rate=recipe.audio.sample_rate,
+            folder=self._runs.cache_folder,
+            progress=lambda done, total: self._runs.progress({"event": "decode", "done": done, "total": total}),
+        )
+
+    @cached_property
+    def _turns(self) -> list[Manifest]:
+        manifest = self._clips.manifest
+        return [manifest] if self._on_source else rotations(manifest, seed=self._seed)
+
+
+def describe_classifier(study: dict[str, Any], *, small: bool) -> str:
+    """What classifies the features of a study that joins them, with the size of its layers."""
+    settings = _settings(study, small=small)
+    units = f", two layers of {settings['units']}" if settings["classifier"] == "mlp" else ""
+    return f"{settings['classifier']}{units}"
+
+
+def _settings(study: dict[str, Any], *, small: bool) -> dict[str, Any]:
+    return study | (study["small"] if small else {})
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
