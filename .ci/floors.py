@@ -14,6 +14,7 @@ FLOORS = [
     {"audio", "layers", "model_file", "saved_models"},
     {"backbones", "datasets", "frontends"},
     {"classifier", "pipeline"},
+    {"learned_front_end"},
     {"convert", "evaluation", "training"},
     {"recipes", "tagging", "visualize"},
     {"cli"},

@@ -16,6 +16,8 @@ class Description(BaseModel):
         extra_labels: those of `labels` that are no answers - moods, eras, instruments - and shown only where asked for.
         multi_label: several labels may hold at once (sigmoid) instead of exactly one (softmax).
         aggregate: how windows vote on a clip: `"mean"`, `"majority"` or `"max"`.
+        silence: decibels at which a window of a clip is silent and does not vote, as `keraudio.audio.audible_windows`
+            has it. None: all vote.
         thresholds: probability from which each label is believed, one a label; below it the answer is "unsure".
             None: no threshold was fitted.
         temperature: the logits are divided by it, so that confidences match accuracies. 1: not calibrated.
@@ -32,6 +34,7 @@ class Description(BaseModel):
     extra_labels: tuple[str, ...] = ()
     multi_label: bool = False
     aggregate: Literal["mean", "majority", "max"] = "mean"
+    silence: float | None = None
     thresholds: tuple[float, ...] | None = None
     temperature: float = Field(default=1.0, gt=0)
     name: str = ""

@@ -48,8 +48,20 @@ def check_model_file(path: Path) -> Description:
         What the file says of itself.
 
     Raises:
+        ModelFileError: as `check_archive` does, or nothing in it describes the model.
+    """
+    return _description(path, check_archive(path))
+
+
+def check_archive(path: Path) -> Any:
+    """Checks whatever Keras wrote into a `.keras` file, without building anything from it, and without Keras.
+
+    Returns:
+        Its config.
+
+    Raises:
         ModelFileError: it is missing, no archive, its members escape the folder, its config asks for a class outside
-            the allow-list, nothing in it describes the model, or its weights refer to other files.
+            the allow-list, or its weights refer to other files.
     """
     if path.suffix != ".keras":
         raise ModelFileError(f"{path}: a model file must end in .keras")
@@ -62,10 +74,10 @@ def check_model_file(path: Path) -> Description:
             if damaged := archive.testzip():
                 raise ModelFileError(f"{path}: {damaged} is damaged: its checksum does not match")
             config = json.loads(archive.read("config.json"))
-            description = _check_config(path, config)
+            _check_classes(path, config)
             with archive.open("model.weights.h5") as weights:
                 _check_weights(path, weights)
-            return description
+            return config
     except ModelFileError:
         raise
     except OSError as error:
@@ -106,8 +118,7 @@ def _objects(value: Any) -> Iterator[dict]:
             stack.extend(item)
 
 
-def _check_config(path: Path, config: Any) -> Description:
-    described: Any = None
+def _check_classes(path: Path, config: Any) -> None:
     for item in _objects(config):
         name, module, registered = item.get("class_name"), item.get("module"), item.get("registered_name")
         shown = f"{module}.{name}" if module else str(registered or name)
@@ -125,7 +136,12 @@ def _check_config(path: Path, config: Any) -> Description:
         # The hub's tokenizers and converters open files that their config names.
         if of_hub and not str(name).endswith("Backbone"):
             raise ModelFileError(f"{path}: of keras_hub only backbones may be built. Received: {shown}")
-        if registered in DESCRIPTION_CLASSES and isinstance(item.get("config"), dict):
+
+
+def _description(path: Path, config: Any) -> Description:
+    described: Any = None
+    for item in _objects(config):
+        if item.get("registered_name") in DESCRIPTION_CLASSES and isinstance(item.get("config"), dict):
             found = item["config"].get("description")
             if described not in (None, found):
                 raise ModelFileError(f"{path}: a model file must describe itself once. Received: two descriptions")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 
 from keraudio.backbones.musicnn import musicnn, musicnn_vgg
+from keraudio.backbones.piczak import piczak
 from keraudio.backbones.residual_cnn import residual_cnn
 from keraudio.backbones.resnet import resnet
 from keraudio.backbones.sample_cnn import module_filters, sample_cnn
@@ -16,13 +17,14 @@ from keraudio.backbones.sample_cnn import module_filters, sample_cnn
 BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "musicnn": musicnn,
     "musicnn_vgg": musicnn_vgg,
+    "piczak": piczak,
     "residual_cnn": residual_cnn,
     "resnet": resnet,
     "sample_cnn": sample_cnn,
 }
 
 # They must know how many frames they get.
-FIXED_FRAMES = frozenset({"musicnn_vgg", "sample_cnn"})
+FIXED_FRAMES = frozenset({"musicnn_vgg", "piczak", "sample_cnn"})
 
 __all__ = [
     "BACKBONES",
@@ -30,6 +32,7 @@ __all__ = [
     "module_filters",
     "musicnn",
     "musicnn_vgg",
+    "piczak",
     "residual_cnn",
     "resnet",
     "sample_cnn",

@@ -21,6 +21,7 @@ VERBS = {
     "undo": "Take back what a run wrote.",
     "history": "List the runs that wrote, or what one of them did.",
     "fit": "Train a classifier from a recipe.",
+    "pretrain": "Teach a front end a spectrogram from unlabelled clips.",
     "evaluate": "Measure a classifier on labelled clips.",
     "predict": "Print a classifier's labels for audio files.",
     "embed": "Write the features that a model's layers hear in audio files.",

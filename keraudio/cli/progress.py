@@ -104,7 +104,12 @@ class FitProgress(_Display):
                 self._epoch = int(event["row"]["epoch"]) + 1
                 self._say(self._epoch_line(event))
             case "study_row":
-                self._say(f"{event['row']}, seed {event['seed']}")
+                fold = "" if event.get("fold") is None else f", fold {event['fold']}"
+                self._say(f"{event['row']}{fold}, seed {event['seed']}")
+            case "copies":
+                self._show("Copies", event["done"], event["total"])
+            case "range":
+                self._show("Range", event["done"], event["total"])
             case "features":
                 self._show("Features", event["done"], event["total"])
             case "row":

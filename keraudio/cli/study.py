@@ -47,6 +47,12 @@ The same command goes on with a study that was broken off.
     type=click.Path(path_type=Path, file_okay=False),
     help="Where features are classified: folder of the networks' study. Default: networks in the folder.",
 )
+@click.option(
+    "--more-data",
+    multiple=True,
+    metavar="KIND:PATH",
+    help="Where front ends are pretrained: further unlabelled clips; may be repeated.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/NAME-BUDGET.")
 @cache_option
 @backend_option
@@ -59,6 +65,7 @@ def study(
     changes: tuple[str, ...],
     networks_data: str | None,
     networks: Path | None,
+    more_data: tuple[str, ...],
     out: Path | None,
     cache_folder: Path | None,
 ) -> int:
@@ -104,6 +111,7 @@ def study(
                 changes=changes,
                 networks=networks,
                 networks_data=networks_data,
+                more_data=more_data,
                 cache_folder=cache_folder,
                 progress=progress,
             )

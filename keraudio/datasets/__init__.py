@@ -4,6 +4,7 @@ A folder, a CSV table, ESC-50, GTZAN or openmusic gives clips with labels, split
 made of folds or drawn at random, and never divide a group; `verify` decodes every clip before a training relies on it.
 """
 
+from keraudio.datasets.audio_folder import load_audio_folder, without_labels
 from keraudio.datasets.csv_file import load_csv
 from keraudio.datasets.esc50 import load_esc50
 from keraudio.datasets.folder import load_folder
@@ -29,6 +30,7 @@ __all__ = [
     "describe_kinds",
     "gtzan_filtered_ids",
     "kfold",
+    "load_audio_folder",
     "load_csv",
     "load_esc50",
     "load_folder",
@@ -37,4 +39,5 @@ __all__ = [
     "load_openmusic",
     "summary",
     "verify",
+    "without_labels",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keraudio.datasets.audio_folder import load_audio_folder
 from keraudio.datasets.csv_file import load_csv
 from keraudio.datasets.esc50 import load_esc50
 from keraudio.datasets.folder import load_folder
@@ -18,6 +19,7 @@ from keraudio.nearest import did_you_mean
 
 DATASET_KINDS: dict[str, Callable[..., Manifest]] = {
     "folder": load_folder,
+    "audio": load_audio_folder,
     "csv": load_csv,
     "esc50": load_esc50,
     "gtzan": load_gtzan,

@@ -53,7 +53,14 @@ def evaluate_clips(
             f"Received: {', '.join(clips.manifest.labels)}"
         )
     how = description.aggregate if how is None else how
-    windows = Windows(clips, description.window, description.hop, batch_size)
+    windows = Windows(
+        clips,
+        description.window,
+        description.hop,
+        batch_size,
+        sample_rate=description.sample_rate,
+        silence=description.silence,
+    )
     probabilities = np.asarray(model.predict(feed(windows, labels=False), verbose=0))
     thresholds = 0.5 if description.thresholds is None else description.thresholds
     scores = vote_clips(

@@ -12,6 +12,7 @@ from keraudio.frontends.cqt import cqt
 from keraudio.frontends.leaf import leaf
 from keraudio.frontends.log_mel import log_mel
 from keraudio.frontends.mfcc import mfcc
+from keraudio.frontends.mst import mst
 from keraudio.frontends.pcen_mel import pcen_mel
 from keraudio.frontends.sincnet import sincnet
 from keraudio.frontends.strided_conv import strided_conv
@@ -22,6 +23,7 @@ FRONT_ENDS: dict[str, Callable[..., keras.Model]] = {
     "leaf": leaf,
     "log_mel": log_mel,
     "mfcc": mfcc,
+    "mst": mst,
     "pcen_mel": pcen_mel,
     "sincnet": sincnet,
     "strided_conv": strided_conv,
@@ -34,6 +36,7 @@ __all__ = [
     "leaf",
     "log_mel",
     "mfcc",
+    "mst",
     "pcen_mel",
     "sincnet",
     "strided_conv",

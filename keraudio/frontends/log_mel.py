@@ -2,7 +2,14 @@
 
 import keras
 
-from keraudio.layers import Decibels, LogCompression, MelSpectrogram, RunningNormalization
+from keraudio.layers import (
+    Decibels,
+    LogCompression,
+    MelSpectrogram,
+    PeakNormalization,
+    RangeNormalization,
+    RunningNormalization,
+)
 
 
 def log_mel(
@@ -26,6 +33,8 @@ def log_mel(
     base: float | None = None,
     top_db: float | None = 80.0,
     normalize: bool = False,
+    rescale: bool = False,
+    peak: bool = False,
     frames: int | None = None,
     samples: int | None = None,
     name: str = "log_mel",
@@ -53,6 +62,10 @@ def log_mel(
         top_db: range of `"decibels"` below a clip's own maximum, in dB. Defaults to 80.
         normalize: subtract the mean of all values in the training data and divide by their deviation, as gathered while
             training (`keraudio.layers.RunningNormalization`). Defaults to False.
+        rescale: map the least and the greatest value of the training data, as gathered while training, to -1 and 1
+            (`keraudio.layers.RangeNormalization`). Defaults to False.
+        peak: divide each waveform by its greatest absolute value first (`keraudio.layers.PeakNormalization`). Defaults
+            to False.
         frames: keep so many of the first frames. Centred frames of a window of n hops are n + 1. Defaults to None, all.
         samples: length of the input. Defaults to None, any length.
         name: of the model.
@@ -70,6 +83,7 @@ def log_mel(
     if compression not in ("decibels", "log"):
         raise ValueError(f"`compression` must be 'decibels' or 'log'. Received: compression={compression!r}")
     waveform = keras.Input((samples,), name="waveform")
+    sound = PeakNormalization(name="peak")(waveform) if peak else waveform
     mel = MelSpectrogram(
         sample_rate,
         n_fft,
@@ -86,7 +100,7 @@ def log_mel(
         norm=norm,
         learnable=learnable,
         name="mel",
-    )(waveform)
+    )(sound)
     if compression == "decibels":
         features = Decibels(power, top_db=top_db, name="decibels")(mel)
     else:
@@ -101,4 +115,6 @@ def log_mel(
         features = keras.layers.Cropping1D((0, given - frames), name="first_frames")(features)
     if normalize:
         features = RunningNormalization(axis="all", name="normalization")(features)
+    if rescale:
+        features = RangeNormalization(name="range")(features)
     return keras.Model(waveform, features, name=name)

@@ -7,6 +7,7 @@ keeps 8 bits of a waveform); compressed features (`LogCompression`, `Decibels`) 
 import keras  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
 
 from keraudio.layers.adaptive_stft import AdaptiveSTFT
+from keraudio.layers.between_class import BetweenClass
 from keraudio.layers.clip_features import ClipFeatures
 from keraudio.layers.cqt import CQT
 from keraudio.layers.decibels import Decibels
@@ -25,6 +26,7 @@ from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
 from keraudio.layers.pcen import PCEN
 from keraudio.layers.peak_conv import PeakConv
+from keraudio.layers.peak_normalization import PeakNormalization
 from keraudio.layers.phase import Phase
 from keraudio.layers.random_crop import RandomCrop
 from keraudio.layers.random_delay import RandomDelay
@@ -32,6 +34,7 @@ from keraudio.layers.random_gain import RandomGain
 from keraudio.layers.random_noise import RandomNoise
 from keraudio.layers.random_polarity import RandomPolarity
 from keraudio.layers.random_shift import RandomShift
+from keraudio.layers.range_normalization import RangeNormalization
 from keraudio.layers.running_normalization import RunningNormalization
 from keraudio.layers.sinc_conv import SincConv
 from keraudio.layers.spec_augment import SpecAugment
@@ -44,6 +47,7 @@ __all__ = [
     "PCEN",
     "STFT",
     "AdaptiveSTFT",
+    "BetweenClass",
     "ClipFeatures",
     "Decibels",
     "Delta",
@@ -57,6 +61,7 @@ __all__ = [
     "MelSpectrogram",
     "Mixup",
     "PeakConv",
+    "PeakNormalization",
     "Phase",
     "RandomCrop",
     "RandomDelay",
@@ -64,6 +69,7 @@ __all__ = [
     "RandomNoise",
     "RandomPolarity",
     "RandomShift",
+    "RangeNormalization",
     "RunningNormalization",
     "SincConv",
     "SpecAugment",

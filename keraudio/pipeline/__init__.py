@@ -8,10 +8,12 @@
 from keraudio.pipeline.batches import Crops, Windows
 from keraudio.pipeline.cache import CachedClips, cache_clips, default_cache_folder
 from keraudio.pipeline.checkpoint import read_checkpoint
+from keraudio.pipeline.copies import Copies, with_copies
 from keraudio.pipeline.feed import feed, feed_kind, start_feed
 
 __all__ = [
     "CachedClips",
+    "Copies",
     "Crops",
     "Windows",
     "cache_clips",
@@ -20,4 +22,5 @@ __all__ = [
     "feed_kind",
     "read_checkpoint",
     "start_feed",
+    "with_copies",
 ]

@@ -1,11 +1,13 @@
 """What a batch is: a pure function of seed, epoch and step, so that any feed and any resumed run sees the same ones."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from keraudio.audio import window_starts
+from keraudio.audio import audible_windows, window_starts
 from keraudio.pipeline.cache import CachedClips
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -26,6 +28,9 @@ class Crops:
         seed: of order and crops.
         crops_per_clip: crops of each clip in an epoch. Defaults to 1.
         hop: samples between successive windows of a clip. Defaults to None, random crops.
+        sample_rate: of the clips in Hz, where `silence` is given.
+        silence: with `hop`, decibels at which a window is silent and left out (`keraudio.audio.audible_windows`).
+            Defaults to None, all are taken.
     """
 
     clips: CachedClips
@@ -34,6 +39,8 @@ class Crops:
     seed: int = 0
     crops_per_clip: int = 1
     hop: int | None = None
+    sample_rate: int | None = None
+    silence: float | None = None
 
     @cached_property
     def _count(self) -> int:
@@ -43,7 +50,7 @@ class Crops:
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.hop is not None
-        return _window_places(self.clips, self.window, self.hop, None)
+        return _window_places(self.clips, self.window, self.hop, None, self.sample_rate, self.silence)
 
     @cached_property
     def size(self) -> int:
@@ -74,9 +81,20 @@ class Crops:
         return waveforms, self.targets[rows]
 
 
-def _window_places(clips: CachedClips, window: int, hop: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Row and start of every window of every clip, in order."""
+def _window_places(
+    clips: CachedClips, window: int, hop: int, limit: int | None, sample_rate: int | None, silence: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row and start of every audible window of every clip, in order."""
     starts = [window_starts(int(n), window, hop=hop, limit=limit) for n in clips.lengths]
+    if silence is not None:
+        assert sample_rate is not None
+
+        def audible(row: int) -> np.ndarray:
+            windows = np.stack([clips.read(row, int(start), window) for start in starts[row]])
+            return starts[row][audible_windows(windows, sample_rate=sample_rate, threshold=silence)]
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            starts = list(pool.map(audible, range(len(clips))))
     return np.repeat(np.arange(len(starts)), [len(s) for s in starts]), np.concatenate(starts)
 
 
@@ -95,6 +113,9 @@ class Windows:
         hop: samples between successive windows of a clip.
         batch_size: windows in a batch; the last may have fewer.
         limit: most windows of one clip, evenly spread. Defaults to None, all.
+        sample_rate: of the clips in Hz, where `silence` is given.
+        silence: decibels at which a window is silent and left out (`keraudio.audio.audible_windows`). Defaults to None,
+            all are taken.
     """
 
     clips: CachedClips
@@ -102,10 +123,12 @@ class Windows:
     hop: int
     batch_size: int
     limit: int | None = None
+    sample_rate: int | None = None
+    silence: float | None = None
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        return _window_places(self.clips, self.window, self.hop, self.limit)
+        return _window_places(self.clips, self.window, self.hop, self.limit, self.sample_rate, self.silence)
 
     @property
     def clip_of_window(self) -> np.ndarray:

@@ -36,12 +36,18 @@ class CachedClips:
         files: their cache files, in the same order.
         lengths: their lengths in samples, int64 `(clips,)`.
         failures: the clips that could not, each with its reason.
+        delays: samples of silence before each clip's sound, which its length counts, int64 `(clips,)`. Defaults to 0.
     """
 
     manifest: Manifest
     files: tuple[Path, ...]
     lengths: np.ndarray
     failures: tuple[tuple[Clip, str], ...] = ()
+    delays: np.ndarray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.delays is None:
+            object.__setattr__(self, "delays", np.zeros(len(self.files), dtype="int64"))
 
     def __len__(self) -> int:
         return len(self.files)
@@ -49,10 +55,14 @@ class CachedClips:
     def read(self, index: int, start: int, samples: int) -> np.ndarray:
         """`samples` samples of a clip from `start` on, float32 in [-1, 1], zeros beyond its end."""
         # Opened for each read: a map kept open holds a file descriptor, and a data set has more clips than those.
-        count = max(0, min(samples, int(self.lengths[index]) - start))
-        stretch = np.fromfile(self.files[index], "<i2", count=count, offset=_HEADER + 2 * start)
+        delay = int(self.delays[index])
+        first = max(0, start - delay)
+        silence = min(samples, max(0, delay - start))
+        count = max(0, min(samples - silence, int(self.lengths[index]) - delay - first))
+        stretch = np.fromfile(self.files[index], "<i2", count=count, offset=_HEADER + 2 * first)
         waveform = np.zeros(samples, dtype="float32")
-        np.multiply(stretch, np.float32(1 / 32767), out=waveform[: len(stretch)], casting="unsafe")
+        sound = waveform[silence : silence + len(stretch)]
+        np.multiply(stretch, np.float32(1 / 32767), out=sound, casting="unsafe")
         return waveform
 
     def split(self, name: str) -> "CachedClips":
@@ -64,7 +74,8 @@ class CachedClips:
         manifest = self.manifest.split(name)
         kept = {clip.id for clip in manifest.clips}
         rows = [row for row, clip in enumerate(self.manifest.clips) if clip.id in kept]
-        return CachedClips(manifest, tuple(self.files[row] for row in rows), self.lengths[rows])
+        files = tuple(self.files[row] for row in rows)
+        return CachedClips(manifest, files, self.lengths[rows], delays=self.delays[rows])
 
 
 def cache_clips(
@@ -122,14 +133,14 @@ def _cached(path: Path, sample_rate: int, folder: Path) -> tuple[Path, int] | st
     try:
         key = _key(path, sample_rate)
         file = folder / key[:2] / f"{key}.npy"
-        if length := _whole_length(file):
+        if length := whole_length(file):
             return file, length
         waveform = load_audio(path, sample_rate=sample_rate)
     except AudioError as error:
         return str(error)
     except OSError as error:
         return f"{path}: {error.strerror or error}"
-    _write(file, np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2"))
+    write_samples(file, waveform)
     return file, len(waveform)
 
 
@@ -141,7 +152,7 @@ def _key(path: Path, sample_rate: int) -> str:
     return digest.hexdigest()
 
 
-def _whole_length(file: Path) -> int:
+def whole_length(file: Path) -> int:
     """Samples in a cache file; 0 where there is none, or one damaged since (a full disk, a copied cache)."""
     try:
         with open(file, "rb") as source:
@@ -155,7 +166,9 @@ def _whole_length(file: Path) -> int:
         return 0
 
 
-def _write(file: Path, samples: np.ndarray) -> None:
+def write_samples(file: Path, waveform: np.ndarray) -> None:
+    """Writes a waveform in [-1, 1] as a cache file, which is either whole or not there."""
+    samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype("<i2")
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as temporary, temporary.open("wb") as target:
         np.save(target, samples, allow_pickle=False)

@@ -6,10 +6,19 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from keraudio.recipes.build import build_classifier
-    from keraudio.recipes.catalog import parse_assignment, read_recipe, read_study, recipe_names, study_names
-    from keraudio.recipes.load import dump_recipe, load_recipe
+    from keraudio.recipes.catalog import (
+        parse_assignment,
+        pretraining_names,
+        read_pretraining,
+        read_recipe,
+        read_study,
+        recipe_names,
+        study_names,
+    )
+    from keraudio.recipes.load import dump_recipe, load_pretraining, load_recipe
+    from keraudio.recipes.pretrain import Comparison, Pretrained, run_pretraining
     from keraudio.recipes.run import Run, prepare_manifest, run_recipe
-    from keraudio.recipes.schema import AUGMENTATIONS, Recipe, builder_options, check_recipe
+    from keraudio.recipes.schema import AUGMENTATIONS, PretrainingRecipe, Recipe, builder_options, check_recipe
     from keraudio.recipes.study import BUDGETS, Study, StudyRow, format_study, run_study, save_study
     from keraudio.recipes.transfer import Transferred, format_table, rotations, transfer
 
@@ -18,10 +27,19 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "build": ["build_classifier"],
-        "catalog": ["parse_assignment", "read_recipe", "read_study", "recipe_names", "study_names"],
-        "load": ["dump_recipe", "load_recipe"],
+        "catalog": [
+            "parse_assignment",
+            "pretraining_names",
+            "read_pretraining",
+            "read_recipe",
+            "read_study",
+            "recipe_names",
+            "study_names",
+        ],
+        "load": ["dump_recipe", "load_pretraining", "load_recipe"],
+        "pretrain": ["Comparison", "Pretrained", "run_pretraining"],
         "run": ["Run", "prepare_manifest", "run_recipe"],
-        "schema": ["AUGMENTATIONS", "Recipe", "builder_options", "check_recipe"],
+        "schema": ["AUGMENTATIONS", "PretrainingRecipe", "Recipe", "builder_options", "check_recipe"],
         "study": ["BUDGETS", "Study", "StudyRow", "format_study", "run_study", "save_study"],
         "transfer": ["Transferred", "format_table", "rotations", "transfer"],
     },

@@ -2,16 +2,32 @@
 
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from keraudio.errors import RecipeError
 from keraudio.nearest import did_you_mean
 
+_FOLDER = resources.files("keraudio.recipes")
+
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with keraudio."""
-    folder = resources.files("keraudio.recipes")
+    return _names(_FOLDER)
+
+
+def pretraining_names() -> list[str]:
+    """Names of the recipes for pretraining that come with keraudio."""
+    return _names(_FOLDER / "pretraining")
+
+
+def study_names() -> list[str]:
+    """Names of the studies: tables of papers whose rows are recipes, or features of networks."""
+    return _names(_FOLDER / "studies")
+
+
+def _names(folder: Traversable) -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
@@ -27,13 +43,29 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     study, _, row = str(name).partition("/")
     if row and study in study_names() and not Path(name).is_file():
         return study_recipe(read_study(study), row)
+    return _parsed(str(name), _FOLDER)
+
+
+def read_pretraining(name: str | Path) -> dict[str, Any]:
+    """What the TOML of a recipe for pretraining holds, unchecked.
+
+    Args:
+        name: one of `pretraining_names()`, or the path of a TOML file.
+
+    Raises:
+        RecipeError: no such recipe (the nearest name is given), or no valid TOML.
+    """
+    return _parsed(str(name), _FOLDER / "pretraining")
+
+
+def _parsed(name: str, folder: Traversable) -> dict[str, Any]:
     try:
-        return tomllib.loads(_text(str(name)))
+        return tomllib.loads(_text(name, folder))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{name}: not valid TOML: {error}") from None
 
 
-def _text(name: str) -> str:
+def _text(name: str, folder: Traversable) -> str:
     try:
         path = Path(name).expanduser()
     except RuntimeError:
@@ -45,18 +77,12 @@ def _text(name: str) -> str:
             raise RecipeError(f"{path}: a recipe must be UTF-8 text") from None
         except OSError as error:
             raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
-    names = recipe_names()
+    names = _names(folder)
     if name not in names:
         raise RecipeError(
             f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}"
         )
-    return resources.files("keraudio.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-
-
-def study_names() -> list[str]:
-    """Names of the studies: tables of papers whose rows are recipes."""
-    folder = resources.files("keraudio.recipes") / "studies"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_study(name: str) -> dict[str, Any]:
@@ -72,8 +98,7 @@ def read_study(name: str) -> dict[str, Any]:
     names = study_names()
     if name not in names:
         raise RecipeError(f"A study must be one of {', '.join(names)}. Received: {name!r}. {did_you_mean(name, names)}")
-    text = (resources.files("keraudio.recipes") / "studies" / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return _parsed(name, _FOLDER / "studies")
 
 
 def study_recipe(study: dict[str, Any], row: str, *, small: bool = False) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import tomli_w
 
 from keraudio.errors import RecipeError
-from keraudio.recipes.catalog import parse_assignment, read_recipe
-from keraudio.recipes.schema import Recipe, check_recipe
+from keraudio.recipes.catalog import parse_assignment, read_pretraining, read_recipe
+from keraudio.recipes.schema import PretrainingRecipe, Recipe, check_recipe
 
 
 def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
@@ -24,6 +24,17 @@ def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
     data = read_recipe(name)
     apply_changes(data, changes)
     return check_recipe(data, source=str(name))
+
+
+def load_pretraining(name: str | Path, *, changes: Sequence[str] = ()) -> PretrainingRecipe:
+    """A recipe for pretraining by name or by file, with changes, as `load_recipe` takes them.
+
+    Raises:
+        RecipeError: no such recipe (the nearest name is given), no valid TOML, or the schema is broken.
+    """
+    data = read_pretraining(name)
+    apply_changes(data, changes)
+    return check_recipe(data, source=str(name), schema=PretrainingRecipe)
 
 
 def apply_changes(data: dict[str, Any], changes: Sequence[str]) -> None:
@@ -47,6 +58,6 @@ def _apply(data: dict[str, Any], change: str) -> None:
     section[keys[-1]] = value
 
 
-def dump_recipe(recipe: Recipe) -> str:
+def dump_recipe(recipe: Recipe | PretrainingRecipe) -> str:
     """The effective recipe as TOML, every default written out; loading it again gives the same recipe."""
     return tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True))

@@ -3,21 +3,23 @@
 import json
 import platform
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+from pydantic import ValidationError
 
 from keraudio.classifier import load
 from keraudio.datasets import Manifest, absolute_spec, assign_splits, load_manifest
 from keraudio.errors import KeraudioError
 from keraudio.evaluation import evaluate_clips
-from keraudio.pipeline import Crops, Windows, cache_clips
+from keraudio.pipeline import CachedClips, Copies, Crops, Windows, cache_clips, default_cache_folder, with_copies
 from keraudio.recipes.build import build_classifier
 from keraudio.recipes.load import dump_recipe
-from keraudio.recipes.schema import Recipe
+from keraudio.recipes.schema import PretrainingRecipe, Recipe
 from keraudio.training import Fitted, fit
 from keraudio.training.fit import MODEL_FILE, STATE_FILE
 from keraudio.versions import versions
@@ -47,7 +49,7 @@ class Run:
     failures: list[tuple[str, str]]
 
 
-def prepare_manifest(recipe: Recipe, data: str, *, seed: int) -> Manifest:
+def prepare_manifest(recipe: Recipe | PretrainingRecipe, data: str, *, seed: int) -> Manifest:
     """The data set with every clip in its split, as the recipe says.
 
     Raises:
@@ -108,13 +110,10 @@ def run_recipe(
         tell({"event": "bad_clip", "id": clip.id, "reason": reason})
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(recipe, manifest.labels, multi_label=manifest.multi_label)
-    window, batch_size = recipe.audio.window_samples, recipe.training.batch_size
-    hop = recipe.audio.hop_samples if recipe.training.sampling == "windows" else None
-    train = Crops(clips.split("train"), window, batch_size, seed, recipe.training.crops_per_clip, hop)
-    valid = Windows(clips.split("valid"), window, recipe.audio.hop_samples, batch_size)
+    train, valid = training_batches(recipe, clips, seed=seed, cache_folder=cache_folder, progress=tell)
     if is_new:
         # Only now, so that a wrong path or option leaves no folder that a second try would find used.
-        _begin_folder(folder, recipe, absolute_spec(data), seed)
+        begin_run_folder(folder, recipe, absolute_spec(data), seed)
     began = time.perf_counter()
     can_resume = resume and (folder / STATE_FILE).exists()
     fitted = fit(classifier, train, valid, recipe.training, folder=folder, resume=can_resume, progress=tell)
@@ -124,7 +123,7 @@ def run_recipe(
     for split in ("valid", "test"):
         if any(clip.split == split for clip in clips.manifest.clips):
             tell({"event": "evaluate", "split": split})
-            reports[split] = evaluate_clips(best, clips.split(split), batch_size=batch_size)
+            reports[split] = evaluate_clips(best, clips.split(split), batch_size=recipe.training.batch_size)
     facts = {
         "schema": 1,
         "recipe": recipe.name,
@@ -138,15 +137,43 @@ def run_recipe(
         "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
         "reports": reports,
     }
-    _write(folder / REPORT_FILE, json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    write_text(folder / REPORT_FILE, json.dumps(facts, indent=1, allow_nan=False) + "\n")
     return Run(folder, fitted, reports, [(clip.id, reason) for clip, reason in clips.failures])
+
+
+def training_batches(
+    recipe: Recipe | PretrainingRecipe,
+    clips: CachedClips,
+    *,
+    seed: int,
+    cache_folder: Path | None,
+    progress: Progress,
+) -> tuple[Crops, Windows]:
+    """Batches to train on, with copies of the clips where the recipe has some, and batches to validate on."""
+    audio, training = recipe.audio, recipe.training
+    train = clips.split("train")
+    if training.copies is not None:
+        train = with_copies(
+            train,
+            Copies(**training.copies.model_dump()),
+            sample_rate=audio.sample_rate,
+            seed=seed,
+            folder=default_cache_folder() if cache_folder is None else cache_folder,
+            progress=lambda done, total: progress({"event": "copies", "done": done, "total": total}),
+        )
+    hop = audio.hop_samples if training.sampling == "windows" else None
+    rate, window, size = audio.sample_rate, audio.window_samples, training.batch_size
+    return (
+        Crops(train, window, size, seed, training.crops_per_clip, hop, sample_rate=rate, silence=audio.silence),
+        Windows(clips.split("valid"), window, audio.hop_samples, size, sample_rate=rate, silence=audio.silence),
+    )
 
 
 def _count(manifest: Manifest, split: str) -> int:
     return sum(clip.split == split for clip in manifest.clips)
 
 
-def check_run_folder(folder: Path, recipe: Recipe, data: str, seed: int, *, resume: bool) -> bool:
+def check_run_folder(folder: Path, recipe: Recipe | PretrainingRecipe, data: str, seed: int, *, resume: bool) -> bool:
     """Whether a run begins in `folder`, or else goes on there.
 
     Args:
@@ -166,8 +193,7 @@ def check_run_folder(folder: Path, recipe: Recipe, data: str, seed: int, *, resu
         if not resume:
             raise KeraudioError(f"A new run needs an empty folder, or --resume. Received: {folder}, which holds a run")
         recorded = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        same = (recipe_file.read_text(encoding="utf-8"), recorded["data"], recorded["seed"]) == (text, data, seed)
-        if not same:
+        if (_recorded_recipe(recipe_file, type(recipe)), recorded["data"], recorded["seed"]) != (text, data, seed):
             raise KeraudioError(
                 f"A run goes on only with its own recipe, data and seed ({recipe_file}). "
                 f"Received: recipe {recipe.name!r}, data {data!r}, seed {seed}"
@@ -178,7 +204,16 @@ def check_run_folder(folder: Path, recipe: Recipe, data: str, seed: int, *, resu
     return True
 
 
-def _begin_folder(folder: Path, recipe: Recipe, data: str, seed: int) -> None:
+def _recorded_recipe(file: Path, schema: type[Recipe] | type[PretrainingRecipe]) -> str | None:
+    """The recipe in a run folder as it is written today, with defaults for options that came later."""
+    try:
+        return dump_recipe(schema.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))))
+    except (ValidationError, tomllib.TOMLDecodeError):
+        return None
+
+
+def begin_run_folder(folder: Path, recipe: Recipe | PretrainingRecipe, data: str, seed: int) -> None:
+    """Makes a run folder, with the recipe and what it is run on."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -191,10 +226,11 @@ def _begin_folder(folder: Path, recipe: Recipe, data: str, seed: int) -> None:
         "versions": versions(),
         "platform": platform.platform(),
     }
-    _write(folder / RUN_FILE, json.dumps(facts, indent=1) + "\n")
-    _write(folder / RECIPE_FILE, dump_recipe(recipe))
+    write_text(folder / RUN_FILE, json.dumps(facts, indent=1) + "\n")
+    write_text(folder / RECIPE_FILE, dump_recipe(recipe))
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -60,11 +60,14 @@ class AudioSettings(_Section):
         sample_rate: in Hz.
         window: seconds that the model sees at once.
         hop: seconds between successive windows of a clip, when it is evaluated. Defaults to half of `window`.
+        silence: decibels at which a window is silent: it does not vote, nor is it trained on with `sampling =
+            "windows"` (`keraudio.audio.audible_windows`). None: every window counts.
     """
 
     sample_rate: int = Field(default=22050, ge=1000, le=192000)
     window: float = Field(default=5.0, gt=0)
     hop: float | None = Field(default=None, gt=0)
+    silence: float | None = None
 
     @property
     def window_samples(self) -> int:
@@ -86,6 +89,19 @@ class PartSettings(BaseModel):
     @property
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
+
+
+class FrontEndSettings(PartSettings):
+    """A front end, and where its training begins.
+
+    Attributes:
+        name: of the front end.
+        start: a file of `keraudio pretrain` whose weights it begins with; None, random ones.
+        frozen: it keeps its weights.
+    """
+
+    start: str | None = None
+    frozen: bool = False
 
 
 class HeadSettings(_Section):
@@ -117,7 +133,8 @@ class Recipe(_Section):
         summary: one line for people.
         data: how clips are split.
         audio: sample rate and window.
-        front_end: `name` and options of one of `keraudio.frontends.FRONT_ENDS`.
+        start: a run folder, or a model file, whose weights the training begins with; None, random ones.
+        front_end: `name`, `start`, `frozen`, and options of one of `keraudio.frontends.FRONT_ENDS`.
         backbone: `name` and options of one of `keraudio.backbones.BACKBONES`.
         head: between embedding and labels.
         augmentation: `noise`, `gain`, `delay`, `polarity`, `shift`, `spec_augment`, each with its layer's options.
@@ -130,9 +147,10 @@ class Recipe(_Section):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     name: str
     summary: str = ""
+    start: str | None = None
     data: DataSettings = DataSettings()
     audio: AudioSettings = AudioSettings()
-    front_end: PartSettings
+    front_end: FrontEndSettings
     backbone: PartSettings
     head: HeadSettings = HeadSettings()
     augmentation: dict[str, dict[str, Any]] = {}
@@ -150,23 +168,62 @@ class Recipe(_Section):
         return self
 
 
-def check_recipe(data: Mapping[str, Any], *, source: str) -> Recipe:
+class PretrainingRecipe(_Section):
+    """An experiment that teaches a front end another's output, without labels (Tax et al. 2017, section 2.2).
+
+    Attributes:
+        schema_version: of this format; written `schema` in TOML.
+        name: of the experiment.
+        summary: one line for people.
+        data: how clips are split.
+        audio: sample rate and window; silent windows are not learned from.
+        front_end: the one that learns.
+        target: the one that it learns from; its values become -1 to 1 by the least and greatest of the training clips.
+        training: see `keraudio.training.TrainingSettings`; without labels there is nothing to mix or smooth.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    summary: str = ""
+    data: DataSettings = DataSettings()
+    audio: AudioSettings = AudioSettings()
+    front_end: FrontEndSettings
+    target: PartSettings
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _known_parts(self) -> Self:
+        _check_part("front_end", self.front_end, FRONT_ENDS)
+        _check_part("target", self.target, FRONT_ENDS)
+        training = self.training
+        if training.mixup is not None or training.label_smoothing or training.monitor != "val_loss":
+            raise ValueError("without labels `training` takes no `mixup`, no `label_smoothing`, no other `monitor`")
+        return self
+
+
+AnyRecipe = TypeVar("AnyRecipe", Recipe, PretrainingRecipe)
+
+
+def check_recipe(data: Mapping[str, Any], *, source: str, schema: type[AnyRecipe] = Recipe) -> AnyRecipe:  # type: ignore[assignment]
     """A recipe from what its TOML holds.
 
     Args:
         data: the parsed TOML.
         source: what to call it in messages: a file or a name.
+        schema: `Recipe` or `PretrainingRecipe`. Defaults to `Recipe`.
 
     Raises:
         RecipeError: a key is unknown (the nearest valid one is named), or a value breaks its rule.
     """
     try:
-        return Recipe.model_validate(dict(data))
+        return schema.model_validate(dict(data))
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            valid = _fields_at(problem["loc"][:-1])
+            valid = _fields_at(schema, problem["loc"][:-1])
             message = f"unknown key `{key}`. {did_you_mean(str(problem['loc'][-1]), valid)}"
         elif problem["type"] == "missing":
             message = f"`{key}` is required"
@@ -205,8 +262,8 @@ def _unknown(key: str, name: str, valid: Mapping[str, Any]) -> str:
     return f"`{key}` must be one of {', '.join(valid)}. Received: {name!r}. {did_you_mean(name, valid)}"
 
 
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Recipe
+def _fields_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    model: Any = schema
     for part in location:
         model = model.model_fields[str(part)].annotation
         # `MixupSettings | None`: the settings are what has fields.

@@ -27,10 +27,12 @@ class StudyRow:
     Attributes:
         name: of the row.
         label: for people.
-        values: the figure on the test clips, one a seed.
-        low: lower end of its 95 % interval: over seeds (Student's t) if there are several, else over groups of clips.
+        values: the figure on the test clips, one a run: a fold, if the study has folds, and seed.
+        low: lower end of its 95 % interval: over runs (Student's t) if there are several, else over groups of clips.
         high: upper end.
-        n: test clips.
+        n: test clips, of all folds.
+        difference: from the reference row, run by run (paired): its mean, and lower and upper end of its 95 % interval
+            (Student's t); None of one run, and for the reference.
         seconds: of training an epoch, the mean over all epochs and seeds; None where features were classified.
         time_ratio: `seconds` over the reference row's, or None.
         published: the paper's figures, as many as the study has.
@@ -45,17 +47,18 @@ class StudyRow:
     n: int
     seconds: float | None = None
     time_ratio: float | None = None
-    published: tuple[float, ...] = ()
+    published: tuple[float | None, ...] = ()
     published_time: float | None = None
+    difference: tuple[float, float, float] | None = None
 
     @property
     def mean(self) -> float:
-        """Mean of the figure over the seeds."""
+        """Mean of the figure over the runs."""
         return statistics.fmean(self.values)
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation of the figure over the seeds; None of one seed."""
+        """Standard deviation of the figure over the runs; None of one."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
@@ -74,6 +77,7 @@ class Study:
         networks_data: the kind of the data set that networks were trained on whose features were classified, or `""`.
         classifier: of those features, or `""`.
         seeds: number of seeds.
+        folds: number of folds that were tested in turn, or 0 where the data set's own split was.
         rows: those that are done.
         failures: clips that could not be decoded, over all runs.
     """
@@ -88,6 +92,7 @@ class Study:
     networks_data: str
     classifier: str
     seeds: int
+    folds: int
     rows: tuple[StudyRow, ...]
     failures: int = 0
 
@@ -103,6 +108,7 @@ def run_study(
     changes: Sequence[str] = (),
     networks: Path | None = None,
     networks_data: str | None = None,
+    more_data: Sequence[str] = (),
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -122,6 +128,8 @@ def run_study(
         changes: `"section.key=value"` each, of every recipe.
         networks: folder of the networks' study, where it may be done already. Defaults to `folder/networks`.
         networks_data: `"KIND:PATH"` that networks are trained on. Defaults to `data`.
+        more_data: `"KIND:PATH"` each: further clips for rows whose front ends learn without labels from more than the
+            data set. Without it those rows are left out.
         cache_folder: of decoded clips. Defaults to the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
 
@@ -138,21 +146,30 @@ def run_study(
     of_networks = "networks" in study
     if not of_networks and (networks is not None or networks_data is not None):
         raise KeraudioError(f"Networks must be given to a study of features. Received: {name}, which trains recipes")
-    chosen = [row for row in study["rows"] if not rows or row["name"] in rows]
+    if more_data and not any(row.get("more_data") for row in study["rows"]):
+        raise KeraudioError(
+            f"More data must be given to a study that pretrains on it. Received: {name}, which has none"
+        )
+    chosen = [
+        row for row in study["rows"] if (not rows or row["name"] in rows) and (more_data or not row.get("more_data"))
+    ]
+    if not chosen:
+        raise KeraudioError(f"{name}: row {rows[0]!r} needs more data (--more-data)")
     tell = progress or (lambda _event: None)
     shared = (budget == "small", tuple(changes), cache_folder, tell)
-    runs = StudyRuns(study, data, folder, *shared)
+    runs = StudyRuns(study, data, folder, *shared, more_data=tuple(more_data))
     results: dict[str, list[RowResult]] = {row["name"]: [] for row in chosen}
     networks_data = data if networks_data is None else networks_data
     for seed in range(seeds):
-        run: Callable[[dict[str, Any]], RowResult] = partial(runs.train, seed=seed)
+        run: Callable[[dict[str, Any]], list[RowResult]] = partial(runs.train, seed=seed)
         if of_networks:
             place = folder / "networks" if networks is None else networks
             sources = StudyRuns(read_study(study["networks"]), networks_data, place, *shared)
             run = TransferRuns(runs, sources, seed).classify
         for row in chosen:
-            results[row["name"]].append(run(row))
-    done, figure = _rows(study, chosen, results)
+            results[row["name"]] += run(row)
+    folds = 0 if runs.folds == [None] else len(runs.folds)
+    done, figure = _rows(study, chosen, results, seeds)
     return Study(
         name=study["name"],
         title=study["title"],
@@ -164,25 +181,32 @@ def run_study(
         networks_data=networks_data.partition(":")[0] if of_networks else "",
         classifier=describe_classifier(study, small=budget == "small") if of_networks else "",
         seeds=seeds,
+        folds=folds,
         rows=done,
         failures=sum(result.failures for found in results.values() for result in found),
     )
 
 
 def _rows(
-    study: dict[str, Any], rows: Sequence[dict[str, Any]], results: dict[str, list[RowResult]]
+    study: dict[str, Any], rows: Sequence[dict[str, Any]], results: dict[str, list[RowResult]], seeds: int
 ) -> tuple[tuple[StudyRow, ...], str]:
     """The table's rows, and the name of what they measure."""
     metrics = results[rows[0]["name"]][0].metrics
     key, figure = next(pair for pair in _FIGURES if pair[0] in metrics)
     seconds = {name: _seconds(found) for name, found in results.items()}
-    reference = seconds.get(study.get("reference", ""))
+    name_of_reference = study.get("reference", "")
+    reference = seconds.get(name_of_reference)
+    against = [result.metrics[key]["value"] for result in results.get(name_of_reference, ())]
     done = []
     for row in rows:
         found = [result.metrics[key] for result in results[row["name"]]]
         values = tuple(one["value"] for one in found)
         low, high = (found[0]["low"], found[0]["high"]) if len(values) == 1 else _student(values)
         own = seconds[row["name"]]
+        difference = None
+        if len(values) > 1 and len(against) == len(values) and row["name"] != name_of_reference:
+            changes = [one - other for one, other in zip(values, against, strict=True)]
+            difference = (statistics.fmean(changes), *_student(changes))
         done.append(
             StudyRow(
                 name=row["name"],
@@ -190,11 +214,12 @@ def _rows(
                 values=values,
                 low=low,
                 high=high,
-                n=found[0]["n"],
+                n=sum(one["n"] for one in found) // seeds,
                 seconds=own,
                 time_ratio=None if own is None or reference is None else own / reference,
-                published=tuple(row.get("published", ())),
+                published=tuple(row.get("published", (None,) * len(study["published_figures"]))),
                 published_time=row.get("published_time"),
+                difference=difference,
             )
         )
     return tuple(done), figure
@@ -208,7 +233,7 @@ def _seconds(results: Sequence[RowResult]) -> float | None:
 
 
 def _student(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean over seeds."""
+    """95 % interval of the mean over runs."""
     half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
     middle = statistics.fmean(values)
     return middle - half, middle + half
@@ -216,7 +241,8 @@ def _student(values: Sequence[float]) -> tuple[float, float]:
 
 def format_study(study: Study) -> str:
     """The table as Markdown, with what was run and how small it was."""
-    over = f"{study.seeds} seeds" if study.seeds > 1 else "one seed, over groups of clips"
+    counts = [(study.folds, "folds"), (study.seeds, "seeds")]
+    over = " and ".join(f"{count} {name}" for count, name in counts if count > 1) or "one seed, over groups of clips"
     lines = [f"# {study.title}", "", f"{study.source}.", ""]
     if study.budget == "small":
         lines += ["**Small budget: narrower and shorter trained than published, as the study's `[small]` says.**", ""]
@@ -227,13 +253,17 @@ def format_study(study: Study) -> str:
     lines += [ours, ""]
     timed = any(row.seconds is not None for row in study.rows)
     paper_timed = any(row.published_time is not None for row in study.rows)
+    paired = any(row.difference is not None for row in study.rows)
     names = ["model", study.figure, "95 % interval", "spread"]
+    names += ["difference from the reference, paired"] if paired else []
     names += ["s an epoch", "time ratio"] if timed else []
     names += [f"paper's {figure}" for figure in study.published_figures]
     names += ["paper's time ratio"] if paper_timed else []
     lines += [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for row in study.rows:
         cells = [row.label, f"{row.mean:.3f}", f"[{row.low:.3f}, {row.high:.3f}]", _cell(row.spread, 3)]
+        if paired:
+            cells.append("" if row.difference is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*row.difference))
         cells += [_cell(row.seconds, 1), _cell(row.time_ratio, 2)] if timed else []
         cells += [_cell(value, 4) for value in row.published]
         cells += [_cell(row.published_time, 2)] if paper_timed else []
@@ -248,13 +278,12 @@ def _cell(value: float | None, digits: int) -> str:
 
 def _ranks(study: Study) -> list[str]:
     """How far our order of the rows is the paper's, for each figure of the paper that orders them."""
-    means = [row.mean for row in study.rows]
     lines = []
     for place, figure in enumerate(study.published_figures):
-        published = [row.published[place] for row in study.rows]
-        if len(means) > 2 and min(len(set(means)), len(set(published))) > 1:
-            rank = stats.spearmanr(means, published).statistic
-            lines += ["", f"Rank correlation with the paper's {figure} (Spearman): {rank:+.2f}, n = {len(means)} rows."]
+        pairs = [(row.mean, value) for row in study.rows if (value := row.published[place]) is not None]
+        if len(pairs) > 2 and all(len(set(side)) > 1 for side in zip(*pairs, strict=True)):
+            rank = stats.spearmanr(*zip(*pairs, strict=True)).statistic
+            lines += ["", f"Rank correlation with the paper's {figure} (Spearman): {rank:+.2f}, n = {len(pairs)} rows."]
     return lines
 
 

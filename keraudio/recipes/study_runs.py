@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 
 from keraudio.classifier import layer_name
 from keraudio.datasets import Manifest, absolute_spec, load_manifest
-from keraudio.errors import KeraudioError
+from keraudio.errors import DatasetError, KeraudioError
 from keraudio.pipeline import CachedClips, cache_clips
-from keraudio.recipes.catalog import study_recipe
+from keraudio.recipes.catalog import read_pretraining, study_recipe
 from keraudio.recipes.load import apply_changes
+from keraudio.recipes.pretrain import run_pretraining
 from keraudio.recipes.run import RECIPE_FILE, REPORT_FILE, check_run_folder, prepare_manifest, run_recipe
-from keraudio.recipes.schema import Recipe, check_recipe
+from keraudio.recipes.schema import PretrainingRecipe, Recipe, check_recipe
 from keraudio.recipes.transfer import measure_head, rotations
 from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
 from keraudio.training.fit import MODEL_FILE
@@ -52,11 +53,13 @@ class StudyRuns:
     Attributes:
         study: what its TOML holds.
         data: `"KIND:PATH"`.
-        folder: of the study; each run has a folder of its own in it, `ROW/seed-N`.
+        folder: of the study; each run has a folder of its own in it, `ROW/seed-N`, of a study over folds
+            `ROW/fold-K/seed-N`.
         small: with the study's small budget.
         changes: `"section.key=value"` each, of every recipe.
         cache_folder: of decoded clips, or None for the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
+        more_data: `"KIND:PATH"` each, unlabelled, for rows that pretrain on more.
     """
 
     study: dict[str, Any]
@@ -66,28 +69,75 @@ class StudyRuns:
     changes: tuple[str, ...]
     cache_folder: Path | None
     progress: Progress
+    more_data: tuple[str, ...] = ()
 
-    def recipe(self, row: str) -> Recipe:
+    @cached_property
+    def folds(self) -> list[int | None]:
+        """The folds that are tested in turn; None alone where the data set's own split is.
+
+        Raises:
+            DatasetError: the study needs folds, and the data set has fewer than three.
+        """
+        if not self.study.get("folds"):
+            return [None]
+        manifest = load_manifest(self.data, **self.recipe(self.study["reference"]).data.options)
+        folds = sorted({clip.fold for clip in manifest.clips if clip.fold is not None})
+        if len(folds) < 3:
+            raise DatasetError(f"{self.study['name']} needs a data set with at least 3 folds. Received: {len(folds)}")
+        return list(folds)
+
+    def recipe(self, row: str, fold: int | None = None, **parts: Any) -> Recipe:
         """The recipe of a row.
+
+        Args:
+            row: its name.
+            fold: that is tested. Defaults to None, as the recipe says.
+            parts: what the study decides run by run: `start`, or `front_end_start`.
 
         Raises:
             RecipeError: the changes do not fit it.
         """
         data = study_recipe(self.study, row, small=self.small)
+        self._turn(data, fold)
+        if "start" in parts:
+            data["start"] = parts["start"]
+        if "front_end_start" in parts:
+            data["front_end"]["start"] = parts["front_end_start"]
         apply_changes(data, self.changes)
         return check_recipe(data, source=f"{self.study['name']}/{row}")
 
-    def train(self, row: dict[str, Any], seed: int) -> RowResult:
-        """Trains a row's recipe, unless that is done, from where it was broken off.
+    def _turn(self, data: dict[str, Any], fold: int | None) -> None:
+        if fold is None:
+            return
+        folds = self.folds
+        # As the papers on ESC-50 have it: the fold before the tested one is validated on.
+        before = folds[folds.index(fold) - 1]
+        rest = [one for one in folds if one not in (fold, before)]
+        turn = {"split": "folds", "train_folds": rest, "valid_folds": [before], "test_folds": [fold]}
+        data["data"] = data.get("data", {}) | turn
+
+    def train(self, row: dict[str, Any], seed: int) -> list[RowResult]:
+        """Trains a row's recipe for each fold, unless that is done, from where it was broken off.
 
         Raises:
             KeraudioError: the recipe cannot be run, or the folder holds a run of another recipe, data set or seed.
         """
-        recipe, folder = self.recipe(row["name"]), self.run_folder(row["name"], seed)
+        return [self._train(row, seed, fold) for fold in self.folds]
+
+    def _train(self, row: dict[str, Any], seed: int, fold: int | None) -> RowResult:
+        parts: dict[str, Any] = {}
+        if "start_row" in row:
+            first = next(one for one in self.study["rows"] if one["name"] == row["start_row"])
+            self._train(first, seed, fold)
+            parts["start"] = str(self.run_folder(first["name"], seed, fold).absolute())
+        elif row.get("pretrained"):
+            more = self.more_data if row.get("more_data") else ()
+            parts["front_end_start"] = str(self._pretrain(seed, fold, more).absolute())
+        recipe, folder = self.recipe(row["name"], fold, **parts), self.run_folder(row["name"], seed, fold)
         if (folder / REPORT_FILE).exists():
             check_run_folder(folder, recipe, absolute_spec(self.data), seed, resume=True)
         else:
-            self.progress({"event": "study_row", "row": row["label"], "seed": seed})
+            self.progress({"event": "study_row", "row": row["label"], "fold": fold, "seed": seed})
             run_recipe(
                 recipe,
                 self.data,
@@ -105,9 +155,35 @@ class StudyRuns:
             report["epochs"],
         )
 
-    def run_folder(self, row: str, seed: int) -> Path:
+    def _pretrain(self, seed: int, fold: int | None, more_data: Sequence[str]) -> Path:
+        """The folder of a front end that has learned from this fold's training clips, and from more if there are."""
+        data = read_pretraining(self.study["pretraining"])
+        for section, values in self.study.get("small_pretraining", {}).items() if self.small else ():
+            data[section] |= values
+        self._turn(data, fold)
+        recipe = check_recipe(data, source=self.study["pretraining"], schema=PretrainingRecipe)
+        folder = self.run_folder("pretraining_more" if more_data else "pretraining", seed, fold)
+        if (folder / REPORT_FILE).exists():
+            spec = ", ".join(map(absolute_spec, (self.data, *more_data)))
+            check_run_folder(folder, recipe, spec, seed, resume=True)
+            return folder
+        self.progress({"event": "study_row", "row": "pretraining", "fold": fold, "seed": seed})
+        run_pretraining(
+            recipe,
+            self.data,
+            folder=folder,
+            more_data=more_data,
+            seed=seed,
+            resume=(folder / RECIPE_FILE).exists(),
+            cache_folder=self.cache_folder,
+            progress=self.progress,
+        )
+        return folder
+
+    def run_folder(self, row: str, seed: int, fold: int | None = None) -> Path:
         """Where a row's run with a seed stands."""
-        return self.folder / row / f"seed-{seed}"
+        place = self.folder / row
+        return (place if fold is None else place / f"fold-{fold}") / f"seed-{seed}"
 
 
 class TransferRuns:
@@ -126,7 +202,7 @@ class TransferRuns:
         self._runs, self._networks, self._seed = runs, networks, seed
         self._features: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
 
-    def classify(self, row: dict[str, Any]) -> RowResult:
+    def classify(self, row: dict[str, Any]) -> list[RowResult]:
         """Classifies a row's features, unless that is done.
 
         Raises:
@@ -153,7 +229,7 @@ class TransferRuns:
                 raise KeraudioError(
                     f"A row goes on only with its own networks, data and budget. Received: {folder}, made with others"
                 )
-            return RowResult(report["metrics"], report["failures"])
+            return [RowResult(report["metrics"], report["failures"])]
         self._runs.progress({"event": "study_row", "row": row["label"], "seed": self._seed})
         columns = []
         for name in row["networks"]:
@@ -170,7 +246,7 @@ class TransferRuns:
         report = facts | {"columns": features.shape[1], "failures": failures, "metrics": metrics}
         with whole_file(folder / REPORT_FILE) as temporary:
             temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        return RowResult(metrics, failures)
+        return [RowResult(metrics, failures)]
 
     def _model(self, network: str) -> Path:
         return self._networks.run_folder(network, self._seed) / MODEL_FILE

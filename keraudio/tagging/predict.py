@@ -162,6 +162,7 @@ def predict_files(
         "window": description.window,
         "hop": description.hop,
         "limit": windows,
+        "silence": description.silence,
         "tags": tags,
         "results": None,
     }

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from keraudio.audio import read_windows
+from keraudio.audio import audible_windows, read_windows
 from keraudio.audio.sound import readable
 from keraudio.errors import AudioError, TagError
 from keraudio.tagging.payload import payload_digest
@@ -33,8 +33,8 @@ def examine(path: Path, settings: dict[str, Any], results: Results | None) -> tu
 
     Args:
         path: the file.
-        settings: `sample_rate`, `window`, `hop` and `limit` as `keraudio.audio.read_windows` has them; `tags`, whether
-            they are read.
+        settings: `sample_rate`, `window`, `hop` and `limit` as `keraudio.audio.read_windows` has them; `silence`, from
+            which level windows count; `tags`, whether they are read.
         results: where its result may be already, or None.
 
     Returns:
@@ -62,6 +62,8 @@ def examine(path: Path, settings: dict[str, Any], results: Results | None) -> tu
             header["cached"] = True
         else:
             body = read_windows(path, **{name: settings[name] for name in ("sample_rate", "window", "hop", "limit")})
+            rate, silence = settings["sample_rate"], settings["silence"]
+            body = body[audible_windows(body, sample_rate=rate, threshold=silence)]
             header["windows"] = len(body)
     except AudioError as error:
         header["error"] = str(error)

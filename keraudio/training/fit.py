@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ import numpy as np
 from keraudio.backend import preferred_jit
 from keraudio.classifier import describe, layers_of, load, save
 from keraudio.errors import KeraudioError
-from keraudio.layers import Mixup
+from keraudio.layers import BetweenClass, Mixup
+from keraudio.learned_front_end import load_front_end, save_front_end
 from keraudio.pipeline import Crops, Windows, feed
 from keraudio.training.run_state import load_run_state, save_run_state
 from keraudio.training.settings import TrainingSettings, build_optimizer
-from keraudio.training.training_model import TrainingModel, loss_and_metrics
+from keraudio.training.training_model import TrainingModel, TransformModel, loss_and_metrics
 from keraudio.whole_file import whole_file
 
 STATE_FILE = "state.npz"
 MODEL_FILE = "model.keras"
+FRONT_END_FILE = "front_end.keras"
 METRICS_FILE = "metrics.csv"
 
 Progress = Callable[[dict[str, Any]], None]
@@ -81,17 +84,83 @@ def fit(
         KeraudioError: the loss is no longer finite, there is no checkpoint to resume from, or it is another model's.
     """
     description = describe(classifier)
-    mixup = None
-    if settings.mixup is not None:
-        mixup = Mixup(settings.mixup.alpha, probability=settings.mixup.probability)
     # The policy tells `compile` to scale the loss where float16 needs it.
-    model = TrainingModel(classifier, mixup, dtype=settings.precision)
+    model = TrainingModel(classifier, _mixing(settings, description.sample_rate), dtype=settings.precision)
     loss, metrics = loss_and_metrics(
         multi_label=description.multi_label,
         labels=len(description.labels),
         label_smoothing=settings.label_smoothing,
     )
-    signal_layers = [layer for layer in layers_of(classifier) if type(layer).__module__.startswith("keraudio.layers.")]
+    trained = _Trained(classifier, MODEL_FILE, lambda path: save(classifier, path), load)
+    return _fit(model, loss, metrics, trained, train, valid, settings, folder, resume, progress)
+
+
+def fit_front_end(
+    front_end: keras.Model,
+    target: keras.Model,
+    train: Crops,
+    valid: Windows,
+    settings: TrainingSettings,
+    *,
+    sample_rate: int,
+    folder: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Teaches a front end what another one gives, by the mean squared error and without labels.
+
+    As `fit`, with the best epoch in `folder/front_end.keras` (Tax et al. 2017, section 2.2.1).
+
+    Args:
+        front_end: trained in place.
+        target: a model from waveforms to features of as many bins, and of as many frames or more; the last are left out
+            then.
+        train: training batches.
+        valid: validation batches.
+        settings: how to train; its `monitor` is `"val_loss"`.
+        sample_rate: of the waveforms, in Hz.
+        folder: of the run; it must exist.
+        resume: go on from `state.npz`. Defaults to False.
+        progress: called with `{"event": "start" | "step" | "epoch", ...}`.
+
+    Returns:
+        The metrics of all epochs, resumed ones included.
+
+    Raises:
+        ValueError: the target does not fit the front end.
+        KeraudioError: the loss is no longer finite, there is no checkpoint to resume from, or it is another model's.
+    """
+    model = TransformModel(front_end, target, dtype=settings.precision)
+    store = partial(save_front_end, front_end, sample_rate)
+    trained = _Trained(front_end, FRONT_END_FILE, store, lambda path: load_front_end(path).front_end)
+    return _fit(model, keras.losses.MeanSquaredError(), [], trained, train, valid, settings, folder, resume, progress)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What of the model under training is kept: the model itself, the file of its best epoch, and how both meet."""
+
+    model: keras.Model
+    file: str
+    save: Callable[[Path], None]
+    load: Callable[[Path], keras.Model]
+
+
+def _fit(
+    model: keras.Model,
+    loss: keras.losses.Loss,
+    metrics: list[keras.metrics.Metric],
+    trained: _Trained,
+    train: Crops,
+    valid: Windows,
+    settings: TrainingSettings,
+    folder: Path,
+    resume: bool,
+    progress: Progress | None,
+) -> Fitted:
+    signal_layers = [
+        layer for layer in layers_of(trained.model) if type(layer).__module__.startswith("keraudio.layers.")
+    ]
     signal_weights = [weight for layer in signal_layers for weight in layer.weights]
     model.compile(
         optimizer=build_optimizer(settings, train.steps, undecayed=signal_weights),
@@ -108,7 +177,7 @@ def fit(
     first_epoch = len(fitted.history)
     if fitted.stopped_early or first_epoch >= settings.epochs:
         return fitted
-    keeper = _Keeper(classifier, settings, folder, fitted, train, progress)
+    keeper = _Keeper(trained, settings, folder, fitted, train, progress)
     model.fit(
         feed(train, first_epoch=first_epoch),
         validation_data=feed(valid),
@@ -122,6 +191,15 @@ def fit(
     return fitted
 
 
+def _mixing(settings: TrainingSettings, sample_rate: int) -> Mixup | BetweenClass | None:
+    mixup = settings.mixup
+    if mixup is None:
+        return None
+    if mixup.kind == "between_class":
+        return BetweenClass(sample_rate, probability=mixup.probability)
+    return Mixup(mixup.alpha, probability=mixup.probability)
+
+
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise KeraudioError(f"{path.parent}: there is no checkpoint to resume from")
@@ -133,7 +211,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def __init__(
         self,
-        classifier: keras.Model,
+        trained: _Trained,
         settings: TrainingSettings,
         folder: Path,
         fitted: Fitted,
@@ -141,7 +219,7 @@ class _Keeper(keras.callbacks.Callback):
         progress: Progress | None,
     ):
         super().__init__()
-        self.classifier = classifier
+        self.trained = trained
         self.settings = settings
         self.folder = folder
         self.fitted = fitted
@@ -172,7 +250,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {"epoch": epoch} | {name: float(value) for name, value in sorted((logs or {}).items())}
-        row |= _changes(self.classifier)
+        row |= _changes(self.trained.model)
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         row["seconds"] = round(time.perf_counter() - self.began, 3)
         if not math.isfinite(row["loss"]):
@@ -187,7 +265,7 @@ class _Keeper(keras.callbacks.Callback):
         history.append(row)
         if epoch == 0 or _better(row, history[self.fitted.best_epoch], self.settings.monitor):
             self.fitted.best_epoch = epoch
-            save(self.classifier, self.folder / MODEL_FILE)
+            self.trained.save(self.folder / self.trained.file)
         patience = self.settings.patience
         # A stage's own first epochs count, however long ago the best one was.
         waited = epoch - max(self.fitted.best_epoch, self.fitted.stage_began - 1)
@@ -207,7 +285,8 @@ class _Keeper(keras.callbacks.Callback):
         """Goes back to the best weights, with a fresh optimizer and the next learning rate."""
         self.fitted.stage += 1
         self.fitted.stage_began = epoch
-        self.classifier.set_weights(load(self.folder / MODEL_FILE).get_weights())
+        best = self.trained.load(self.folder / self.trained.file)
+        self.trained.model.set_weights(best.get_weights())
         # Of float16 the optimizer that scales the loss has the real one inside.
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         for variable in optimizer.variables:
@@ -221,11 +300,11 @@ def _seed_torch(seed: int, epoch: int) -> None:
         keras.utils.set_random_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
 
 
-def _changes(classifier: keras.Model) -> dict[str, float]:
+def _changes(model: keras.Model) -> dict[str, float]:
     """What layers tell of themselves, as columns `LAYER_NAME`: how far a window has come from where it began."""
     return {
         f"{layer.name}_{name}": value
-        for layer in layers_of(classifier)
+        for layer in layers_of(model)
         for name, value in (layer.changes() if hasattr(layer, "changes") else {}).items()
     }
 

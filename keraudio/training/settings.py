@@ -8,12 +8,45 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class MixupSettings(BaseModel):
-    """Mixup of waveforms and labels; see `keraudio.layers.Mixup`."""
+    """Mixing of waveforms and labels.
+
+    Attributes:
+        kind: `"mixup"` (`keraudio.layers.Mixup`) or `"between_class"` (`keraudio.layers.BetweenClass`).
+        alpha: of `"mixup"`.
+        probability: share of the examples that are mixed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    kind: Literal["mixup", "between_class"] = "mixup"
     alpha: float = Field(default=0.2, gt=0)
     probability: float = Field(default=1.0, ge=0, le=1)
+
+
+class CopySettings(BaseModel):
+    """Copies of each training clip, altered once; see `keraudio.pipeline.Copies`.
+
+    Attributes:
+        count: copies of each clip, beside the clip itself.
+        delay: most seconds of silence before a copy.
+        stretch: least and greatest tempo; None, its own.
+        pitch: least and greatest shift in semitones; None, none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    count: int = Field(ge=1, le=100)
+    delay: float = Field(default=0.0, ge=0)
+    stretch: tuple[float, float] | None = None
+    pitch: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.stretch is not None and not 0.25 <= self.stretch[0] <= self.stretch[1] <= 4:
+            raise ValueError("`stretch` must be two tempos from 0.25 to 4, the lower one first")
+        if self.pitch is not None and not -24 <= self.pitch[0] <= self.pitch[1] <= 24:
+            raise ValueError("`pitch` must be two shifts from -24 to 24 semitones, the lower one first")
+        return self
 
 
 class TrainingSettings(BaseModel):
@@ -40,7 +73,8 @@ class TrainingSettings(BaseModel):
         monitor: metric on the validation clips that decides which epoch's weights are kept.
         patience: epochs without a better `monitor` before training stops; None never stops early.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
-        mixup: mixup of waveforms; None for none.
+        mixup: mixing of waveforms and labels; None for none.
+        copies: of each training clip; None for none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -62,6 +96,7 @@ class TrainingSettings(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     mixup: MixupSettings | None = None
+    copies: CopySettings | None = None
 
     @model_validator(mode="after")
     def _stages_end(self) -> Self:

@@ -1,11 +1,12 @@
-"""The classifier as `fit` trains it: on logits, with labels that pass through the graph beside the waveforms."""
+"""What `fit` trains: a classifier on logits, whose labels pass the graph, or a front end on another's output."""
 
 from typing import Any
 
 import keras
+from keras import ops
 
 from keraudio.classifier import describe, logits_model
-from keraudio.layers import Mixup
+from keraudio.layers import BetweenClass, Mixup
 
 
 class TrainingModel(keras.Model):
@@ -17,7 +18,7 @@ class TrainingModel(keras.Model):
 
     Args:
         classifier: a model with a description.
-        mixup: `keraudio.layers.Mixup`, or None.
+        mixup: `keraudio.layers.Mixup` or `keraudio.layers.BetweenClass`, or None.
 
     Input shape:
         A dict: `"waveforms"` `(batch, samples)`, `"labels"` `(batch, labels)`.
@@ -26,7 +27,7 @@ class TrainingModel(keras.Model):
         A dict of `"logits"` and `"labels"`, both `(batch, labels)`.
     """
 
-    def __init__(self, classifier: keras.Model, mixup: Mixup | None = None, **kwargs: Any):
+    def __init__(self, classifier: keras.Model, mixup: Mixup | BetweenClass | None = None, **kwargs: Any):
         # Without casts of its own: in mixed precision waveforms and labels would be rounded before any layer saw them.
         super().__init__(autocast=False, **kwargs)
         self.description = describe(classifier)
@@ -48,6 +49,58 @@ class TrainingModel(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return super().compute_metrics(x, y_pred["labels"], y_pred["logits"], sample_weight)
+
+
+class TransformModel(keras.Model):
+    """A front end beside the one whose output it learns, so that both see the same waveforms in the compiled step.
+
+    Args:
+        front_end: functional model from `(batch, samples)` to features.
+        target: another with as many bins, and as many frames or more, of which the last are left out. Its weights stay.
+
+    Raises:
+        ValueError: the target has other bins, or fewer frames.
+
+    Input shape:
+        A dict with `"waveforms"` `(batch, samples)`; labels beside them are not looked at.
+
+    Output shape:
+        A dict of `"learned"` and `"target"`, both as the front end's output.
+    """
+
+    def __init__(self, front_end: keras.Model, target: keras.Model, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+        check_target(front_end, target)
+        self.front_end = front_end
+        self.target = target
+        self.target.trainable = False
+        self.frames = front_end.output_shape[1]
+
+    def build(self, input_shape: Any) -> None:
+        self.built = True
+
+    def call(self, inputs: dict, training: bool = False) -> dict:
+        waveforms = inputs["waveforms"]
+        target = self.target(waveforms, training=False)[:, : self.frames]
+        return {"learned": self.front_end(waveforms, training=training), "target": ops.stop_gradient(target)}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(
+            x, y_pred["target"], y_pred["learned"], sample_weight=sample_weight, training=training
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y_pred["target"], y_pred["learned"], sample_weight)
+
+
+def check_target(front_end: keras.Model, target: keras.Model) -> None:
+    """Raises `ValueError` unless a front end can learn what another gives: the same bins, no more frames."""
+    learned, wanted = front_end.output_shape[1:], target.output_shape[1:]
+    if learned[1:] != wanted[1:] or learned[0] is None or wanted[0] is None or wanted[0] < learned[0]:
+        raise ValueError(
+            "The target must have the front end's bins, and at least its frames. "
+            f"Received: {front_end.name!r} gives {learned}, {target.name!r} {wanted}"
+        )
 
 
 def loss_and_metrics(*, multi_label: bool, labels: int, label_smoothing: float) -> tuple[keras.losses.Loss, list]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keraudio.visualize.learning_curves import read_metrics, save_learning_curves
     from keraudio.visualize.reliability_diagram import save_reliability_diagram
     from keraudio.visualize.study import save_study_figure
+    from keraudio.visualize.transform import save_front_end_figure, save_transform_figure
     from keraudio.visualize.tsne import embed_plane, save_tsne_figure
 
 # Late, so that a picture of a table needs no backend.
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "learning_curves": ["read_metrics", "save_learning_curves"],
         "reliability_diagram": ["save_reliability_diagram"],
         "study": ["save_study_figure"],
+        "transform": ["save_front_end_figure", "save_transform_figure"],
         "tsne": ["embed_plane", "save_tsne_figure"],
     },
 )

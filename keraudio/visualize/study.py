@@ -9,7 +9,7 @@ from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_fi
 def save_study_figure(
     labels: Sequence[str],
     figures: Sequence[tuple[float, float, float]],
-    published: Mapping[str, Sequence[float]],
+    published: Mapping[str, Sequence[float | None]],
     out: Path,
     *,
     title: str,
@@ -21,7 +21,7 @@ def save_study_figure(
     Args:
         labels: of the rows.
         figures: mean, lower and upper end of each row's interval.
-        published: by what the paper measured, its figure of each row; each has a panel of its own. May be empty.
+        published: by what the paper measured, its figure of each row, or None; each has a panel of its own.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
         figure_name: what is measured here.
@@ -30,6 +30,7 @@ def save_study_figure(
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
+    published = {name: values for name, values in published.items() if any(value is not None for value in values)}
     panels = 1 + len(published)
     figure = new_figure(4.5 + 3.5 * min(panels, 2) + 2 * max(panels - 2, 0), 1.6 + 0.3 * len(labels))
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
@@ -42,7 +43,8 @@ def save_study_figure(
     axes[0].set_yticks(list(places), labels)
     axes[0].invert_yaxis()
     for axis, (name, values) in zip(axes[1:], published.items(), strict=True):
-        axis.plot(values, list(places), "s", color=VERMILION)
+        shown = [(value, place) for value, place in zip(values, places, strict=True) if value is not None]
+        axis.plot(*zip(*shown, strict=True), "s", color=VERMILION)
         axis.set_xlabel(f"published: {name}")
     for axis in axes:
         axis.grid(axis="x", color="0.9")

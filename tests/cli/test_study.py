@@ -11,6 +11,7 @@ def test_studies_are_listed(command: Command) -> None:
     outcome = command("study")
     assert outcome.code == 0
     assert [line.split()[0] for line in outcome.lines] == [
+        "mst_figure3",
         "sample_cnn_scales",
         "sample_cnn_table2",
         "sample_cnn_table3",
@@ -18,7 +19,7 @@ def test_studies_are_listed(command: Command) -> None:
         "sample_cnn_table6",
         "sample_cnn_transfer",
     ]
-    assert outcome.lines[2].endswith("(7 rows)") and outcome.lines[5].endswith("(2 tables)")
+    assert outcome.lines[3].endswith("(7 rows)") and outcome.lines[6].endswith("(2 tables)")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""`keraudio pretrain`."""
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from keraudio.cli.exit_codes import SOME_FAILED
+from keraudio.cli.options import backend_option, cache_option
+
+EPILOG = """\b
+Examples:
+  keraudio pretrain
+  keraudio pretrain mst --data audio:~/sounds --out runs/mst
+  keraudio pretrain mst --data esc50:data/esc50 --set data.split=folds \\
+    --set data.train_folds=[1,2,3] --set data.valid_folds=[4]
+  keraudio fit mst_figure3/learned --data esc50:data/esc50 --set front_end.start=runs/mst
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("recipe", required=False)
+@click.option(
+    "--data", metavar="KIND:PATH", help="Data set, whose labels are not looked at; audio:FOLDER is any folder."
+)
+@click.option("--more-data", multiple=True, metavar="KIND:PATH", help="Further clips to learn from; may be repeated.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Run folder. Default: runs/RECIPE-DATE-TIME."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@cache_option
+@backend_option
+def pretrain(
+    recipe: str | None,
+    data: str | None,
+    more_data: tuple[str, ...],
+    changes: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    resume: bool,
+    cache_folder: Path | None,
+) -> int:
+    """Teach a front end a spectrogram from unlabelled clips, as RECIPE says; without RECIPE, list them.
+
+    The run folder gets the front end, with which `fit` can start, metrics, a report and pictures.
+    """
+    from keraudio.recipes import pretraining_names, read_pretraining
+
+    if recipe is None:
+        for name in pretraining_names():
+            click.echo(f"{name:20}  {read_pretraining(name)['summary']}")
+        return 0
+    read_pretraining(recipe)
+    if data is None:
+        raise click.UsageError("Missing option '--data'")
+    if resume and out is None:
+        raise click.UsageError("--resume needs --out, the run folder to go on with")
+    out = Path("runs") / f"{Path(recipe).stem}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else out
+
+    from keraudio.cli.progress import FitProgress
+    from keraudio.cli.start import start_keras
+
+    start_keras(feeds=True)
+    from keraudio.recipes import load_pretraining, run_pretraining
+    from keraudio.visualize import save_front_end_figure, save_learning_curves, save_transform_figure
+
+    chosen = load_pretraining(recipe, changes=changes)
+    with FitProgress() as progress:
+        run = run_pretraining(
+            chosen,
+            data,
+            folder=out,
+            more_data=more_data,
+            seed=seed,
+            resume=resume,
+            cache_folder=cache_folder,
+            progress=progress,
+        )
+    if find_spec("matplotlib") is not None:
+        save_learning_curves(out / "metrics.csv", out / "learning_curves.png", title=chosen.name)
+        shown = [(one.name, one.target, one.learned) for one in run.comparisons]
+        save_transform_figure(shown, out / "comparison.png", title=f"{chosen.front_end.name}: target and prediction")
+        save_front_end_figure(run.front_end, chosen.audio.sample_rate, out / "filters.png")
+    for split, error in run.report["mean_squared_error"].items():
+        units = run.report["root_mean_square_in_target_units"][split]
+        click.echo(f"{split}: mean squared error {error:.5f}, root mean square {units:.2f} in the target's units")
+    click.echo(f"Best epoch {run.fitted.best_epoch + 1} of {len(run.fitted.history)}\n\nRun folder: {out}")
+    return SOME_FAILED if run.report["failures"] else 0
