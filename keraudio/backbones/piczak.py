@@ -30,7 +30,7 @@ def piczak(
     Rectifiers behind all four, dropout behind all but the second convolution, nothing padded, Glorot's initialization.
 
     Args:
-        input_shape: `(frames, bins)` or `(frames, bins, channels)`; at least 22 frames and 4 bins, none of them None.
+        input_shape: `(frames, bins)` or `(frames, bins, channels)`; at least 20 frames and 4 bins.
         filters: of both convolutions. Defaults to 80.
         units: of both dense layers. Defaults to 5000.
         dropout: rate. Defaults to 0.5.

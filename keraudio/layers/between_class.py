@@ -68,9 +68,12 @@ class BetweenClass(keras.layers.Layer):
         self.stft = STFT(n_fft, n_fft // 2, power=2.0, name="stft")
         self._weights_of_bins = _a_weights(sample_rate, n_fft)
 
+    def build(self, input_shape):
+        self.stft.build(input_shape["waveforms"])
+
     def level(self, waveforms):
         """Sound pressure levels `(batch,)` of waveforms `(batch, samples)`, in decibels."""
-        power = ops.sum(self.stft(waveforms) * self._weights_of_bins, axis=-1)
+        power = ops.sum(self.stft(waveforms) * ops.convert_to_tensor(self._weights_of_bins), axis=-1)
         return 10.0 / np.log(10.0) * ops.log(ops.maximum(ops.max(power, axis=1), _LEAST_POWER))
 
     def call(self, inputs, training=False):
@@ -80,7 +83,7 @@ class BetweenClass(keras.layers.Layer):
             batch = ops.shape(waveforms)[0]
             # Away from 0 and 1, where one of the two would not be there at all.
             ratio = keras.random.uniform((batch,), 1e-3, 1 - 1e-3, dtype="float32", seed=self.seed_generator)
-            level = ops.stop_gradient(self.level(waveforms))
+            level = self.level(ops.stop_gradient(waveforms))
             odds = ops.power(10.0, (level - ops.flip(level, axis=0)) / 20.0) * (1.0 - ratio) / ratio
             part = 1.0 / (1.0 + odds)
             mixed = _mix(waveforms, part) / ops.sqrt(ops.square(part) + ops.square(1.0 - part))[:, None]

@@ -4,11 +4,15 @@ import keras
 from keras import ops
 
 
+# 240 dB below full scale: the square of what is divided by, in gradients, must not underflow.
+_LEAST_PEAK = 1e-12
+
+
 @keras.saving.register_keras_serializable(package="keraudio")
 class PeakNormalization(keras.layers.Layer):
     """Divides each example by its greatest absolute value (Tax et al. 2017, section 2.2.1); silence stays silence.
 
-    Computed in float32; the result follows the dtype policy.
+    What lies more than 240 dB below full scale is silence, and divided by that at most. Computed in float32; the result follows the dtype policy.
 
     Input shape:
         `(batch, samples)` or `(batch, samples, channels)`, whose channels share one peak.
@@ -28,8 +32,7 @@ class PeakNormalization(keras.layers.Layer):
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
         peak = ops.max(ops.abs(x), axis=tuple(range(1, len(x.shape))), keepdims=True)
-        # Divided by 1, zeros give zeros, and gradients without bounds do not arise.
-        return ops.cast(x / ops.where(peak > 0, peak, 1.0), self.compute_dtype)
+        return ops.cast(x / ops.maximum(peak, _LEAST_PEAK), self.compute_dtype)
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
