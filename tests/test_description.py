@@ -16,6 +16,7 @@ def test_what_is_not_said_has_its_default() -> None:
         "extra_labels": (),
         "multi_label": False,
         "aggregate": "mean",
+        "silence": None,
         "thresholds": None,
         "temperature": 1.0,
         "name": "",

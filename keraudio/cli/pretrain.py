@@ -3,11 +3,15 @@
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option
+
+if TYPE_CHECKING:
+    from keraudio.recipes import Pretrained
 
 EPILOG = """\b
 Examples:
@@ -65,8 +69,10 @@ def pretrain(
 
     start_keras(feeds=True)
     from keraudio.recipes import load_pretraining, run_pretraining
-    from keraudio.visualize import save_front_end_figure, save_learning_curves, save_transform_figure
 
+    has_plots = find_spec("matplotlib") is not None
+    if not has_plots:
+        click.echo("no pictures will be drawn: they need pip install 'keraudio[plots]'", err=True)
     chosen = load_pretraining(recipe, changes=changes)
     with FitProgress() as progress:
         run = run_pretraining(
@@ -79,13 +85,25 @@ def pretrain(
             cache_folder=cache_folder,
             progress=progress,
         )
-    if find_spec("matplotlib") is not None:
-        save_learning_curves(out / "metrics.csv", out / "learning_curves.png", title=chosen.name)
-        shown = [(one.name, one.target, one.learned) for one in run.comparisons]
-        save_transform_figure(shown, out / "comparison.png", title=f"{chosen.front_end.name}: target and prediction")
-        save_front_end_figure(run.front_end, chosen.audio.sample_rate, out / "filters.png")
+    if has_plots:
+        _draw(run, chosen.front_end.name, chosen.audio.sample_rate)
     for split, error in run.report["mean_squared_error"].items():
         units = run.report["root_mean_square_in_target_units"][split]
         click.echo(f"{split}: mean squared error {error:.5f}, root mean square {units:.2f} in the target's units")
     click.echo(f"Best epoch {run.fitted.best_epoch + 1} of {len(run.fitted.history)}\n\nRun folder: {out}")
     return SOME_FAILED if run.report["failures"] else 0
+
+
+def _draw(run: "Pretrained", name: str, sample_rate: int) -> None:
+    from keraudio.errors import KeraudioError
+    from keraudio.visualize import save_front_end_figure, save_learning_curves, save_transform_figure
+
+    save_learning_curves(run.folder / "metrics.csv", run.folder / "learning_curves.png", title=name)
+    # Of features with channels there is no one picture.
+    shown = [(one.name, one.target, one.learned) for one in run.comparisons if one.target.ndim == 2]
+    if shown:
+        save_transform_figure(shown, run.folder / "comparison.png", title=f"{name}: target and prediction")
+    try:
+        save_front_end_figure(run.front_end, sample_rate, run.folder / "filters.png")
+    except KeraudioError as error:
+        click.echo(str(error), err=True)

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-
 # 240 dB below full scale: the square of what is divided by, in gradients, must not underflow.
 _LEAST_PEAK = 1e-12
 
@@ -12,7 +11,8 @@ _LEAST_PEAK = 1e-12
 class PeakNormalization(keras.layers.Layer):
     """Divides each example by its greatest absolute value (Tax et al. 2017, section 2.2.1); silence stays silence.
 
-    What lies more than 240 dB below full scale is silence, and divided by that at most. Computed in float32; the result follows the dtype policy.
+    What lies more than 240 dB below full scale is silence, and divided by that at most. Computed in float32; the result
+    follows the dtype policy.
 
     Input shape:
         `(batch, samples)` or `(batch, samples, channels)`, whose channels share one peak.

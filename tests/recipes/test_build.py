@@ -43,6 +43,7 @@ def test_the_description_is_the_recipe_s() -> None:
         "extra_labels": (),
         "multi_label": True,
         "aggregate": "max",
+        "silence": None,
         "thresholds": None,
         "temperature": 1.0,
         "name": SMALL["name"],

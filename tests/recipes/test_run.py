@@ -246,3 +246,18 @@ def test_without_tensorflow_a_run_is_the_same(finished: Finished, tmp_path: Path
     if chosen == backend:
         truth = [row["loss"] for row in finished.run.fitted.history]
         assert [float(loss) for loss in ended.stdout.split()] == pytest.approx(truth, rel=1e-5)
+
+
+@pytest.mark.backends
+def test_windows_are_trained_on_with_copies_and_mixed_between_classes(finished: Finished, tmp_path: Path) -> None:
+    training = TINY["training"] | {
+        "sampling": "windows",
+        "mixup": {"kind": "between_class"},
+        "copies": {"count": 2, "delay": 0.3},
+    }
+    found = recipe(training=training, audio=TINY["audio"] | {"silence": -70.0})
+    run = run_recipe(found, finished.data, folder=tmp_path / "run", seed=SEED, cache_folder=finished.cache)
+    assert all(math.isfinite(row["loss"]) for row in run.fitted.history)
+    # Mixed labels cost more than they would by themselves: their own entropy, half a nat on average.
+    assert run.fitted.history[-1]["loss"] > 0.3
+    assert keraudio.load(tmp_path / "run" / "model.keras").description.silence == -70.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import write_broken_songs, write_song
-from tones import LABELS, WINDOW, tone_classifier
+from tones import LABELS, SAMPLE_RATE, WINDOW, tone_classifier
 
 import keraudio
 from keraudio.tagging import Prediction, Seconds, predict_files
@@ -44,6 +44,23 @@ def test_each_file_is_the_mean_of_its_windows_cut_and_predicted_by_hand(model: A
         # Convolutions of another batch size may add in another order.
         np.testing.assert_allclose(prediction.probabilities, expected, atol=2e-6)
         assert prediction.chosen == (LABELS[int(expected.argmax())],)
+
+
+def test_silent_windows_do_not_vote_where_the_model_says_so(model: Any, tmp_path: Path) -> None:
+    sound = np.zeros(5 * WINDOW, "float32")
+    sound[:WINDOW] = np.random.default_rng(0).uniform(-0.5, 0.5, WINDOW)
+    soundfile.write(tmp_path / "a.wav", sound, SAMPLE_RATE)
+    written = soundfile.read(tmp_path / "a.wav", dtype="float32")[0]
+    listening = keraudio.AudioClassifier(
+        model.front_end, model.backbone, model.description.model_copy(update={"silence": -70.0})
+    )
+    listening.set_weights(model.get_weights())
+    ((every,), (heard,)) = (list(predict_files(one, [tmp_path / "a.wav"])) for one in (model, listening))
+    # The window of the sound, and that of its second half; seven more are silent.
+    assert (every.windows, heard.windows) == (9, 2)
+    windows = np.stack([written[:WINDOW], written[WINDOW // 2 : 3 * WINDOW // 2]])
+    expected = np.asarray(model.predict(windows, verbose=0), dtype="float64").mean(axis=0)
+    np.testing.assert_allclose(heard.probabilities, expected, atol=2e-6)
 
 
 def test_neighbours_and_threads_change_no_bit(model: Any, songs: list[Path]) -> None:
