@@ -36,7 +36,7 @@ The same command goes on with a study that was broken off.
     help="small: narrower filters and fewer epochs, for two cores.",
 )
 @click.option("--row", "rows", multiple=True, metavar="ROW", help="Run this row; may be repeated. Default: all.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of every recipe.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of every row's recipe.")
 @click.option(
     "--networks-data",
     metavar="KIND:PATH",

@@ -74,7 +74,8 @@ def filters(
         batch_statistics=batch_statistics,
         seed=seed,
     )
-    for file in save_filter_figures(found, out, title=f"What {classifier.name}'s filters answer to"):
+    name = classifier.description.name or classifier.name
+    for file in save_filter_figures(found, out, title=f"What {name}'s filters answer to"):
         click.echo(file)
     return 0
 

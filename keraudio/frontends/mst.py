@@ -25,10 +25,11 @@ def mst(
 ) -> keras.Model:
     """The mel spectrogram transform: three convolutions over the waveform, ReLU, ReLU and tanh (table 1).
 
-    All pad with zeros as Keras' `"same"`, so that 51,200 samples give 100 frames; frame t hears the samples from
-    `512 t - 256` to `512 t + 768`, a spectrogram's centred frame those from `512 t - 512` to `512 t + 512`. Kernels are
-    drawn by Glorot's rule. The first convolution is computed in float32 whatever the dtype policy, since bfloat16 keeps
-    8 bits of a waveform; the result follows the policy.
+    All pad with zeros as Keras' `"same"`, so that 51,200 samples give 100 frames; frame t of the first hears samples
+    from `512 t - 256` to `512 t + 768`, a spectrogram's centred frame those from `512 t - 512` to `512 t + 512`. Where
+    512 does not divide the samples, there is one frame more for the rest, and all begin up to 255 samples earlier.
+    Kernels are drawn by Glorot's rule, biases are zero. The first convolution is computed in float32 whatever the dtype
+    policy, since bfloat16 keeps 8 bits of a waveform; the result follows the policy.
 
     Args:
         sample_rate: of the waveform, in Hz; the model takes any, and its filters learn theirs.

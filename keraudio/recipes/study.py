@@ -125,7 +125,7 @@ def run_study(
         seeds: runs of each row, with seeds 0, 1 ... Defaults to 1.
         budget: `"small"` narrows filters and epochs as the study says. Defaults to `"full"`.
         rows: names of those to run. Defaults to all.
-        changes: `"section.key=value"` each, of every recipe.
+        changes: `"section.key=value"` each, of every recipe but that of pretraining.
         networks: folder of the networks' study, where it may be done already. Defaults to `folder/networks`.
         networks_data: `"KIND:PATH"` that networks are trained on. Defaults to `data`.
         more_data: `"KIND:PATH"` each: further clips for rows whose front ends learn without labels from more than the

@@ -56,7 +56,7 @@ class StudyRuns:
         folder: of the study; each run has a folder of its own in it, `ROW/seed-N`, of a study over folds
             `ROW/fold-K/seed-N`.
         small: with the study's small budget.
-        changes: `"section.key=value"` each, of every recipe.
+        changes: `"section.key=value"` each, of every recipe but that of pretraining.
         cache_folder: of decoded clips, or None for the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
         more_data: `"KIND:PATH"` each, unlabelled, for rows that pretrain on more.

@@ -198,7 +198,7 @@ def _ascend(network: keras.Model, start: np.ndarray, filters: np.ndarray, steps:
 
 
 def save_filter_figures(found: Sequence[FilterSignals], folder: Path, *, title: str) -> list[Path]:
-    """Draws `filters_spectra.png`, every filter of each layer sorted by its peak, and `filters_waveforms.png`.
+    """Draws `filters_spectra.png`, every filter of each layer by its peak, a line, and `filters_waveforms.png`.
 
     Waveforms are low-passed at 5 kHz (Butterworth, order 6), where the sample rate allows.
 
@@ -220,6 +220,9 @@ def save_filter_figures(found: Sequence[FilterSignals], folder: Path, *, title: 
             spectra.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
             extent=(0, len(spectra), 0, one.sample_rate / 2000),
         )  # fmt: skip
+        peaks = spectra[: one.answers.sum()].argmax(axis=1) / (spectra.shape[1] - 1) * one.sample_rate / 2000
+        axes.plot(np.arange(len(peaks)) + 0.5, peaks, color="white", linewidth=3)
+        axes.plot(np.arange(len(peaks)) + 0.5, peaks, color=BLUE, linewidth=1.5)
         axes.set_title(f"{place}: {one.layer}, {one.answers.sum()} of {len(spectra)} answer", fontsize=9)
         axes.set_xlabel("filter, by its peak")
         axes.set_ylabel("kHz")
