@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 _TONES = (250.0, 1000.0, 4000.0)
 # First three formants in Hz of the vowels of "father", "see" and "boot" (Peterson & Barney 1952, men).
@@ -26,6 +25,8 @@ def probe_signals(sample_rate: int, samples: int) -> dict[str, NDArray[np.float3
     >>> sorted(probe_signals(8000, 4000))
     ['chords', 'sweep', 'tone of 1000 Hz', 'tone of 250 Hz', 'vowels']
     """
+    from scipy import signal
+
     time = np.arange(samples) / sample_rate
     tones = [frequency for frequency in _TONES if frequency < sample_rate / 2]
     sounds = {f"tone of {frequency:.0f} Hz": np.sin(2 * np.pi * frequency * time) for frequency in tones}
@@ -40,6 +41,8 @@ def probe_signals(sample_rate: int, samples: int) -> dict[str, NDArray[np.float3
 
 def _vowels(time: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     """Pulses through resonators, a vowel after the other, with the pitch falling as in a statement."""
+    from scipy import signal
+
     phase = np.cumsum(_PITCH * (1.15 - 0.3 * time / max(time[-1], 1e-9))) / sample_rate
     pulses = np.diff(np.floor(phase), prepend=-1.0)
     spoken = np.zeros_like(time)

@@ -133,7 +133,7 @@ def damaged(whole: list[tuple[str, bytes]], number: int) -> tuple[str, bytes]:
 def settings(cache: Path) -> dict[str, Any]:
     # Results are looked for, so that the sound's digest is made too.
     return {
-        **{"sample_rate": 4000, "window": 2000, "hop": 1000, "limit": 10, "tags": True},
+        **{"sample_rate": 4000, "window": 2000, "hop": 1000, "limit": 10, "silence": None, "tags": True},
         **{"results": str(cache), "settings": settings_digest("model", {}), "refresh": False},
     }
 

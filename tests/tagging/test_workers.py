@@ -25,7 +25,7 @@ from keraudio.tagging.worker import LENGTHS
 from keraudio.tagging.workers import Examined, Workers
 
 CUT: dict[str, Any] = {"sample_rate": 4000, "window": 2000, "hop": 1000, "limit": 10}
-SETTINGS = CUT | {"tags": True, "results": None}
+SETTINGS = CUT | {"silence": None, "tags": True, "results": None}
 
 # What Python runs when it starts in a worker: opening a file of one of these names breaks the process, as a fault in a
 # decoder's native code would. One that hangs says so, and who it is, through a named pipe.
