@@ -245,7 +245,14 @@ def _write_id3(path: Path, kind: str, song: Any, field: GenreField, padding: Cal
                 tags.add(frame)
         elif tags.size and tags.version[:2] != (2, 4) and version == 4:
             tags.update_to_v24()
-    options = {"v2_version": version, "v23_sep": None, "padding": padding}
+
+    def checked(info: Any) -> int:
+        if info.padding > info.size:
+            # The chunk says that it goes on behind the file's end; it would be filled up to there.
+            raise ValueError("more padding than the file has room for")
+        return padding(info)
+
+    options = {"v2_version": version, "v23_sep": None, "padding": checked}
     if kind != "mp3":
         tags.save(path, **options)
         return
@@ -254,10 +261,10 @@ def _write_id3(path: Path, kind: str, song: Any, field: GenreField, padding: Cal
         file.seek(-min(before, _ID3V1_REACH), 2)
         end = file.read()
     tags.save(path, v1=1, **options)
-    with open(path, "rb+") as file:
-        file.seek(after_id3(file) + before - len(end))
-        file.write(end)
-        file.truncate()
+    with open(path, "rb+") as saved:
+        saved.seek(after_id3(saved) + before - len(end))
+        saved.write(end)
+        saved.truncate()
 
 
 def _is_raw(tags: Any) -> bool:

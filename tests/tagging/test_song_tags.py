@@ -703,6 +703,20 @@ def raises_tag_error_alone(path: Path) -> None:
         change(path, "Rock", "日本", id3v23=True)
 
 
+@pytest.mark.parametrize(("kind", "order"), [("wav", "<I"), ("aiff", ">I")])
+def test_a_chunk_that_says_more_than_the_file_holds_is_not_filled_up(
+    rich: dict[str, bytes], tmp_path: Path, kind: str, order: str
+) -> None:
+    data = bytearray(rich[kind])
+    place = data.lower().index(b"id3 ") + 4
+    (said,) = struct.unpack_from(order, data, place)
+    struct.pack_into(order, data, place, said + 20_000)
+    path = write(tmp_path, kind, bytes(data))
+    with contextlib.suppress(TagError):
+        change(path, "Rock", "日本")
+    assert path.stat().st_size < len(data) + 2_000
+
+
 def tag_region(kind: str, data: bytes) -> tuple[int, int]:
     """Where the structures around and in the tags begin and end."""
     place = data.index(b"\xa9nam" if kind in MP4_KINDS else b"TIT2" if kind in ID3_KINDS else b"Album")
