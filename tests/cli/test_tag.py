@@ -204,7 +204,8 @@ def test_answers_below_the_least_confidence_are_unsure(command: Command, songs: 
     records = [json.loads(line) for line in command("tag", songs, "--model", model_file, "--jsonl").lines]
     tops = [record["top"][0]["probability"] for record in records]
     assert not any(record["unsure"] for record in records)
-    between = (min(tops) + 1) / 2
+    between = (min(tops) + max(tops)) / 2
+    assert min(tops) < between < max(tops) < 1
     outcome = command("tag", songs, "--model", model_file, "--min-confidence", between, "--jsonl")
     assert [json.loads(line)["unsure"] for line in outcome.lines] == [value < between for value in tops]
     assert command("tag", songs, "--model", model_file, "--min-confidence", "1.5").code == 2
