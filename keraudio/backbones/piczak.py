@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keraudio.layers import Delta
+from keraudio.layers import BandConv, Delta
 
 # Bands over which the first convolution moves, beside the one where it begins; of 60 bands it sees 57.
 _MOVES = 3
@@ -72,7 +72,7 @@ def piczak(
         return layers.ReLU(name=f"rectified_{number}")(x)
 
     options = {"data_format": "channels_last"}
-    x = layers.Conv2D(filters, (_FRAMES, shape[1] - _MOVES), name="conv_1", **options)(x)
+    x = BandConv(filters, (_FRAMES, shape[1] - _MOVES), name="conv_1")(x)
     x = layers.Dropout(dropout, name="dropout_1")(rectified(x, 1))
     x = layers.MaxPooling2D((_POOL_FRAMES, _POOL_BINS), strides=(_POOL_FRAMES, 1), name="pool_1", **options)(x)
     x = layers.Conv2D(filters, (_LATER_FRAMES, 1), name="conv_2", **options)(x)

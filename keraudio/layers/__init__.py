@@ -7,6 +7,7 @@ keeps 8 bits of a waveform); compressed features (`LogCompression`, `Decibels`) 
 import keras  # first: `import keras` registers these layers (keraudio/__init__.py) and must find none half-loaded
 
 from keraudio.layers.adaptive_stft import AdaptiveSTFT
+from keraudio.layers.band_conv import BandConv
 from keraudio.layers.between_class import BetweenClass
 from keraudio.layers.clip_features import ClipFeatures
 from keraudio.layers.cqt import CQT
@@ -47,6 +48,7 @@ __all__ = [
     "PCEN",
     "STFT",
     "AdaptiveSTFT",
+    "BandConv",
     "BetweenClass",
     "ClipFeatures",
     "Decibels",
