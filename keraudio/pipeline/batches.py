@@ -17,7 +17,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 class Crops:
     """Training batches: each epoch takes every clip `crops_per_clip` times, in random order, one random crop each time.
 
-    With `hop` it takes every window of every clip once instead, in random order.
+    With `hop` it takes every window of every clip once instead, in random order; with `jitter` moved at random.
 
     The last batch of an epoch is dropped where it would be incomplete, so that every step has one shape.
 
@@ -28,6 +28,8 @@ class Crops:
         seed: of order and crops.
         crops_per_clip: crops of each clip in an epoch. Defaults to 1.
         hop: samples between successive windows of a clip. Defaults to None, random crops.
+        jitter: with `hop`, each window begins up to half a hop earlier or later, anew in each epoch, yet within the
+            clip. Defaults to False.
         sample_rate: of the clips in Hz, where `silence` is given.
         silence: with `hop`, decibels at which a window is silent and left out (`keraudio.audio.audible_windows`).
             Defaults to None, all are taken.
@@ -39,6 +41,7 @@ class Crops:
     seed: int = 0
     crops_per_clip: int = 1
     hop: int | None = None
+    jitter: bool = False
     sample_rate: int | None = None
     silence: float | None = None
 
@@ -69,12 +72,16 @@ class Crops:
     def batch(self, epoch: int, step: int) -> Batch:
         """Waveforms `(batch, window)` and labels `(batch, labels)`, both float32."""
         chosen = _epoch_order(self._count, self.seed, epoch)[step * self.size : (step + 1) * self.size]
-        if self.hop is not None:
-            rows, starts = (part[chosen] for part in self._places)
+        random = np.random.default_rng((self.seed, epoch, step))
+        rows = self._places[0][chosen] if self.hop is not None else chosen % len(self.clips)
+        spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
+        if self.hop is None:
+            starts = random.integers(0, spare + 1)
         else:
-            rows = chosen % len(self.clips)
-            spare = np.maximum(self.clips.lengths[rows] - self.window, 0)
-            starts = np.random.default_rng((self.seed, epoch, step)).integers(0, spare + 1)
+            starts = self._places[1][chosen]
+            if self.jitter:
+                most = self.hop // 2
+                starts = np.clip(starts + random.integers(-most, most + 1, len(starts)), 0, spare)
         waveforms = np.stack(
             [self.clips.read(row, start, self.window) for row, start in zip(rows, starts, strict=True)]
         )

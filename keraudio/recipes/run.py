@@ -161,12 +161,20 @@ def training_batches(
             folder=default_cache_folder() if cache_folder is None else cache_folder,
             progress=lambda done, total: progress({"event": "copies", "done": done, "total": total}),
         )
-    hop = audio.hop_samples if training.sampling == "windows" else None
     rate, window, size = audio.sample_rate, audio.window_samples, training.batch_size
-    return (
-        Crops(train, window, size, seed, training.crops_per_clip, hop, sample_rate=rate, silence=audio.silence),
-        Windows(clips.split("valid"), window, audio.hop_samples, size, sample_rate=rate, silence=audio.silence),
+    crops = Crops(
+        train,
+        window,
+        size,
+        seed,
+        training.crops_per_clip,
+        hop=None if training.sampling == "crops" else audio.hop_samples,
+        jitter=training.sampling == "jittered",
+        sample_rate=rate,
+        silence=audio.silence,
     )
+    valid = clips.split("valid")
+    return crops, Windows(valid, window, audio.hop_samples, size, sample_rate=rate, silence=audio.silence)
 
 
 def _count(manifest: Manifest, split: str) -> int:

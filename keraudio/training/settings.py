@@ -56,7 +56,8 @@ class TrainingSettings(BaseModel):
         epochs: most passes over the training clips.
         batch_size: crops in a step.
         sampling: `"crops"`, at random, or `"windows"`: every window of every clip once an epoch, at the hop of
-            evaluation (where that is the window's length, all segments, as Kim, Lee & Nam 2019 take them).
+            evaluation (where that is the window's length, all segments, as Kim, Lee & Nam 2019 take them), or
+            `"jittered"`: the same windows, each moved at random by up to half a hop.
         crops_per_clip: of `"crops"`, random crops of each clip in an epoch.
         optimizer: `"adamw"`, `"adam"` or `"sgd"` (Nesterov momentum 0.9).
         learning_rate: its highest value.
@@ -81,7 +82,7 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    sampling: Literal["crops", "windows"] = "crops"
+    sampling: Literal["crops", "windows", "jittered"] = "crops"
     crops_per_clip: int = Field(default=1, ge=1)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -149,3 +149,35 @@ def test_all_windows_are_taken_once_an_epoch_in_random_order(
     np.testing.assert_array_equal(labels, np.eye(2)[rows % 2])
     if len(expected) == expected.total() > 8 and not expected - taken:
         assert [tuple(row) for row in epoch_of(crops, epoch)] != [tuple(row) for row in epoch_of(crops, epoch + 1)]
+
+
+@few
+@given(
+    lengths=some_lengths,
+    window=st.integers(1, 70),
+    hop=st.integers(1, 40),
+    batch_size=st.integers(1, 12),
+    epoch=st.integers(0, 1000),
+)
+def test_jittered_windows_stay_within_half_a_hop_and_the_clip(
+    counted_clips: Any, lengths: list[int], window: int, hop: int, batch_size: int, epoch: int
+) -> None:
+    clips = counted_clips(lengths)
+    plain = Crops(clips, window, batch_size, 3, hop=hop)
+    jittered = Crops(clips, window, batch_size, 3, hop=hop, jitter=True)
+    assert (jittered.steps, jittered.size) == (plain.steps, plain.size)
+    for still, moved in zip(epoch_of(plain, epoch), epoch_of(jittered, epoch), strict=True):
+        # A window of the same clip, with as many of its samples.
+        assert moved[0] > 0 and (moved > 0).sum() == (still > 0).sum()
+        assert (moved[0] - 1) // 100 == (still[0] - 1) // 100
+        assert abs(moved[0] - still[0]) <= hop // 2
+    assert epoch_of(jittered, epoch).tolist() == epoch_of(jittered, epoch).tolist()
+
+
+def test_jitter_is_spread_evenly_and_drawn_anew(counted_clips: Any) -> None:
+    clips = counted_clips([99])
+    jittered = Crops(clips, 10, 1, 3, hop=44, jitter=True)
+    first = Crops(clips, 10, 1, 3, hop=44)
+    moves = [epoch_of(jittered, epoch)[0, 0] - epoch_of(first, epoch)[0, 0] for epoch in range(2000)]
+    # Of the windows at 0, 44 and 88 the first moves later alone, and the last by one sample at most.
+    assert set(moves) == set(range(-22, 23))
