@@ -37,6 +37,12 @@ def whole_file(path: Path, *, durable: bool = False, token: str | None = None) -
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def new_token() -> str:
     """Eight random letters for a temporary file's name."""
     return secrets.token_hex(4)

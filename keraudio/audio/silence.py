@@ -28,14 +28,13 @@ def audible_windows(windows: NDArray[np.float32], *, sample_rate: int, threshold
     [True, False]
     """
     everything = np.ones(len(windows), dtype=bool)
-    peak = float(np.abs(windows).max(initial=0.0))
-    if threshold is None or peak == 0:
+    if threshold is None or not windows.any():
         return everything
     import librosa
 
     short = max(0, _N_FFT - windows.shape[1])
     mel = librosa.feature.melspectrogram(
-        y=np.pad(np.asarray(windows, "float32") / np.float32(peak), [(0, 0), (0, short)]),
+        y=np.pad(np.asarray(windows, "float32") / np.abs(windows).max(), [(0, 0), (0, short)]),
         sr=sample_rate,
         n_fft=_N_FFT,
         hop_length=_HOP_LENGTH,

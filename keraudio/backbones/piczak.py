@@ -11,6 +11,8 @@ from keraudio.layers import BandConv, Delta
 _MOVES = 3
 _FRAMES, _LATER_FRAMES = 6, 3
 _POOL_BINS, _POOL_FRAMES = 4, 3
+# Of Chainer, in which batch normalization was added to it. Keras' 0.99 lags an epoch of 80 steps behind the weights.
+_MOMENTUM = 0.9
 
 
 def piczak(
@@ -68,7 +70,7 @@ def piczak(
 
     def rectified(x, number: int):
         if batch_norm:
-            x = layers.BatchNormalization(name=f"normalization_{number}")(x)
+            x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"normalization_{number}")(x)
         return layers.ReLU(name=f"rectified_{number}")(x)
 
     options = {"data_format": "channels_last"}

@@ -1,13 +1,11 @@
 """`keraudio fit`."""
 
-import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from keraudio.cli.exit_codes import SOME_FAILED
-from keraudio.cli.options import backend_option, cache_option
+from keraudio.cli.options import backend_option, cache_option, can_draw, run_folder, run_options
 
 EPILOG = """\b
 Examples:
@@ -22,14 +20,7 @@ A run folder can be repeated: keraudio fit RUN/recipe.toml with the data and see
 @click.command(epilog=EPILOG)
 @click.argument("recipe")
 @click.option("--data", required=True, metavar="KIND:PATH", help="Data set; `keraudio datasets` lists the kinds.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Run folder. Default: runs/RECIPE-DATE-TIME.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@run_options
 @cache_option
 @backend_option
 def fit(
@@ -45,9 +36,7 @@ def fit(
 
     The run folder gets the effective recipe, the best model, metrics, a report and pictures.
     """
-    if resume and out is None:
-        raise click.UsageError("--resume needs --out, the run folder to go on with")
-    out = Path("runs") / f"{Path(recipe).stem}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else out
+    out = run_folder(out, recipe, resume=resume)
 
     from keraudio.cli.progress import FitProgress
     from keraudio.cli.start import start_keras
@@ -60,9 +49,7 @@ def fit(
     from keraudio.recipes import load_recipe, run_recipe
     from keraudio.visualize import save_confusion_matrix, save_learning_curves
 
-    has_plots = find_spec("matplotlib") is not None
-    if not has_plots:
-        click.echo("no pictures will be drawn: they need pip install 'keraudio[plots]'", err=True)
+    has_plots = can_draw()
     chosen = load_recipe(recipe, changes=changes)
     with FitProgress() as progress:
         run = run_recipe(

@@ -1,6 +1,8 @@
 """Options that several verbs share."""
 
+import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,43 @@ def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
         is_eager=True,
         help="Keras backend. Default: the configured one, or one that is installed.",
     )(command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--set`, `--out`, `--seed`, `--resume`: how a recipe is run, and where."""
+    command = click.option("--resume", is_flag=True, help="Go on with the run in --out.")(command)
+    command = click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+    )(command)
+    command = click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Run folder. Default: runs/RECIPE-DATE-TIME.",
+    )(command)
+    return click.option(
+        "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated."
+    )(command)
+
+
+def run_folder(out: Path | None, recipe: str, *, resume: bool) -> Path:
+    """The folder that `run_options` ask for.
+
+    Raises:
+        UsageError: there is none to go on with.
+    """
+    if out is not None:
+        return out
+    if resume:
+        raise click.UsageError("--resume needs --out, the run folder to go on with")
+    return Path("runs") / f"{Path(recipe).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is there; if not, it is said that no pictures will be drawn."""
+    found = find_spec("matplotlib") is not None
+    if not found:
+        click.echo("no pictures will be drawn: they need pip install 'keraudio[plots]'", err=True)
+    return found
 
 
 def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:

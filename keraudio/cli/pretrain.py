@@ -1,14 +1,12 @@
 """`keraudio pretrain`."""
 
-import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.cli.exit_codes import SOME_FAILED
-from keraudio.cli.options import backend_option, cache_option
+from keraudio.cli.options import backend_option, cache_option, can_draw, run_folder, run_options
 
 if TYPE_CHECKING:
     from keraudio.recipes import Pretrained
@@ -29,12 +27,7 @@ Examples:
     "--data", metavar="KIND:PATH", help="Data set, whose labels are not looked at; audio:FOLDER is any folder."
 )
 @click.option("--more-data", multiple=True, metavar="KIND:PATH", help="Further clips to learn from; may be repeated.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Run folder. Default: runs/RECIPE-DATE-TIME."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@run_options
 @cache_option
 @backend_option
 def pretrain(
@@ -60,9 +53,7 @@ def pretrain(
     read_pretraining(recipe)
     if data is None:
         raise click.UsageError("Missing option '--data'")
-    if resume and out is None:
-        raise click.UsageError("--resume needs --out, the run folder to go on with")
-    out = Path("runs") / f"{Path(recipe).stem}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else out
+    out = run_folder(out, recipe, resume=resume)
 
     from keraudio.cli.progress import FitProgress
     from keraudio.cli.start import start_keras
@@ -70,9 +61,7 @@ def pretrain(
     start_keras(feeds=True)
     from keraudio.recipes import load_pretraining, run_pretraining
 
-    has_plots = find_spec("matplotlib") is not None
-    if not has_plots:
-        click.echo("no pictures will be drawn: they need pip install 'keraudio[plots]'", err=True)
+    has_plots = can_draw()
     chosen = load_pretraining(recipe, changes=changes)
     with FitProgress() as progress:
         run = run_pretraining(

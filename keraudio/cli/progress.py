@@ -2,17 +2,12 @@
 
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from keraudio.datasets import Manifest
-    from keraudio.pipeline import CachedClips
 
 _SHOWN = ("loss", "accuracy", "auc", "val_loss", "val_accuracy", "val_auc")
 
@@ -141,20 +136,3 @@ class FitProgress(_Display):
             self._bar.console.print(line, markup=False, highlight=False)
         else:
             click.echo(line, err=True)
-
-
-def decode_clips(
-    manifest: "Manifest", *, sample_rate: int, folder: Path | None, progress: FitProgress
-) -> "CachedClips":
-    """Decodes a data set's clips into the cache, and tells how far it is and which clips are left out."""
-    from keraudio.pipeline import cache_clips
-
-    clips = cache_clips(
-        manifest,
-        sample_rate=sample_rate,
-        folder=folder,
-        progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
-    )
-    for clip, reason in clips.failures:
-        progress({"event": "bad_clip", "id": clip.id, "reason": reason})
-    return clips

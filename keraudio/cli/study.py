@@ -1,13 +1,12 @@
 """`keraudio study`."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from keraudio.cli.exit_codes import SOME_FAILED
-from keraudio.cli.options import backend_option, cache_option
+from keraudio.cli.options import backend_option, cache_option, can_draw
 
 if TYPE_CHECKING:
     from keraudio.recipes import Study
@@ -53,6 +52,14 @@ The same command goes on with a study that was broken off.
     metavar="KIND:PATH",
     help="Where front ends are pretrained: further unlabelled clips; may be repeated.",
 )
+@click.option(
+    "--fold",
+    "folds",
+    type=int,
+    multiple=True,
+    metavar="FOLD",
+    help="Test this fold alone; may be repeated. Default: all.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/NAME-BUDGET.")
 @cache_option
 @backend_option
@@ -66,13 +73,14 @@ def study(
     networks_data: str | None,
     networks: Path | None,
     more_data: tuple[str, ...],
+    folds: tuple[int, ...],
     out: Path | None,
     cache_folder: Path | None,
 ) -> int:
     """Run the rows of a paper's table, NAME, and set them beside the published figures; without NAME, list them.
 
-    The folder gets table.md, table.png, study.json and a run folder a row and seed; of a study of several tables, a
-    folder a table.
+    The folder gets table.md, table.png, curves.png, study.json and a run folder a row and seed; of a study of several
+    tables, a folder a table.
     """
     from keraudio.recipes import read_study, study_names
 
@@ -97,7 +105,7 @@ def study(
     start_keras(feeds=True)
     from keraudio.recipes import format_study, run_study, save_study
 
-    code = 0
+    draws, code = can_draw(), 0
     for one in tables or [name]:
         folder = out / one if tables else out
         with FitProgress() as progress:
@@ -112,27 +120,36 @@ def study(
                 networks=networks,
                 networks_data=networks_data,
                 more_data=more_data,
+                only_folds=folds,
                 cache_folder=cache_folder,
                 progress=progress,
             )
         save_study(result, folder)
-        _draw(result, folder / "table.png")
+        if draws:
+            _draw(result, folder)
         click.echo(f"{format_study(result)}\nFolder: {folder}")
         code = SOME_FAILED if result.failures else code
     return code
 
 
-def _draw(study: "Study", out: Path) -> None:
-    from keraudio.visualize import save_study_figure
+def _draw(study: "Study", folder: Path) -> None:
+    from keraudio.visualize import save_study_curves, save_study_figure
 
-    if find_spec("matplotlib") is None:
-        return
+    note = "small budget: narrower, fewer epochs" if study.budget == "small" else ""
     save_study_figure(
         [row.label for row in study.rows],
         [(row.mean, row.low, row.high) for row in study.rows],
         {figure: [row.published[place] for row in study.rows] for place, figure in enumerate(study.published_figures)},
-        out,
+        folder / "table.png",
         title=study.title,
         figure_name=f"{study.figure}, {study.data}",
-        note="small budget: narrower, fewer epochs" if study.budget == "small" else "",
+        note=note,
     )
+    if curves := {row.label: row.curve for row in study.rows if row.curve}:
+        save_study_curves(
+            curves,
+            folder / "curves.png",
+            title=study.title,
+            figure_name=f"{study.figure} of validation windows, {study.data}",
+            note=note,
+        )

@@ -78,10 +78,11 @@ def transfer(
     manifest = load_manifest(data, **dict(map(parse_assignment, options)))
     start_keras()
     from keraudio.classifier import save
-    from keraudio.cli.progress import FitProgress, decode_clips
-    from keraudio.recipes import format_table, rotations, transfer
+    from keraudio.cli.progress import FitProgress
+    from keraudio.recipes import decode_clips, format_table, rotations, transfer
+    from keraudio.recipes.run import make_folder
     from keraudio.training import build_extractor, check_classifiers, clip_features, clip_samples, load_sources
-    from keraudio.whole_file import whole_file
+    from keraudio.whole_file import write_text
 
     sources = load_sources(files)
     with FitProgress() as progress:
@@ -93,7 +94,7 @@ def transfer(
         samples = clip_samples(sources, clips, seconds)
         extractor = build_extractor(sources, asked, samples=samples, time=time, over_windows=over_windows)
         # And whether there is a place for what it gives.
-        _make_folder(out)
+        make_folder(out)
         features = clip_features(
             extractor, clips, progress=lambda done, total: progress({"event": "features", "done": done, "total": total})
         )
@@ -125,16 +126,6 @@ def transfer(
     report = json.dumps(facts, indent=1, allow_nan=False) + "\n"
     # The report last: by it a folder counts as full.
     for name, text in (("table.md", table), ("report.json", report)):
-        with whole_file(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
     click.echo(f"{table}\nFolder: {out}")
     return SOME_FAILED if clips.failures else 0
-
-
-def _make_folder(out: Path) -> None:
-    from keraudio.errors import KeraudioError
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KeraudioError(f"{out}: cannot be made: {error.strerror or error}") from error

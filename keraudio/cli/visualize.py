@@ -106,7 +106,8 @@ def tsne(model: str, data: str, asked: str, wanted: str, seed: int, out: Path, c
     if names:
         manifest = replace(manifest, clips=tuple(clip for clip in manifest.clips if set(names) & set(clip.labels)))
     start_keras(feeds=True)
-    from keraudio.cli.progress import FitProgress, decode_clips
+    from keraudio.cli.progress import FitProgress
+    from keraudio.recipes import decode_clips
     from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
     from keraudio.visualize import embed_plane, save_tsne_figure
 

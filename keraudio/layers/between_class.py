@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keraudio.layers.mixup import mix_mirrored
 from keraudio.layers.stft import STFT
 
 # Of the power, 80 dB below that of a full scale which is 1.
@@ -86,8 +87,8 @@ class BetweenClass(keras.layers.Layer):
             level = self.level(ops.stop_gradient(waveforms))
             odds = ops.power(10.0, (level - ops.flip(level, axis=0)) / 20.0) * (1.0 - ratio) / ratio
             part = 1.0 / (1.0 + odds)
-            mixed = _mix(waveforms, part) / ops.sqrt(ops.square(part) + ops.square(1.0 - part))[:, None]
-            mixed_labels = _mix(labels, ratio)
+            mixed = mix_mirrored(waveforms, part) / ops.sqrt(ops.square(part) + ops.square(1.0 - part))[:, None]
+            mixed_labels = mix_mirrored(labels, ratio)
             if self.probability < 1:
                 chance = keras.random.uniform((batch,), dtype="float32", seed=self.seed_generator)[:, None]
                 mixed = ops.where(chance < self.probability, mixed, waveforms)
@@ -109,10 +110,6 @@ class BetweenClass(keras.layers.Layer):
             "probability": self.probability,
             "seed": self.seed,
         }
-
-
-def _mix(x, part):
-    return part[:, None] * x + (1.0 - part)[:, None] * ops.flip(x, axis=0)
 
 
 def _a_weights(sample_rate: int, n_fft: int) -> np.ndarray:

@@ -55,8 +55,8 @@ class Mixup(keras.layers.Layer):
             if self.probability < 1:
                 chance = keras.random.uniform((batch,), dtype="float32", seed=self.seed_generator)
                 share = ops.where(chance < self.probability, share, 1.0)
-            waveforms = _mix(waveforms, share)
-            labels = _mix(labels, share)
+            waveforms = mix_mirrored(waveforms, share)
+            labels = mix_mirrored(labels, share)
         return {"waveforms": waveforms, "labels": labels}
 
     def _larger_share(self, batch):
@@ -79,6 +79,7 @@ class Mixup(keras.layers.Layer):
         return {**super().get_config(), "alpha": self.alpha, "probability": self.probability, "seed": self.seed}
 
 
-def _mix(x, share):
+def mix_mirrored(x, share):
+    """Each example `share` times, and for the rest its mirror in the batch; `share` is `(batch,)`."""
     share = ops.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
     return share * x + (1.0 - share) * ops.flip(x, axis=0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
     from keraudio.recipes.load import dump_recipe, load_pretraining, load_recipe
     from keraudio.recipes.pretrain import Comparison, Pretrained, run_pretraining
-    from keraudio.recipes.run import Run, prepare_manifest, run_recipe
+    from keraudio.recipes.run import Run, decode_clips, prepare_manifest, run_recipe
     from keraudio.recipes.schema import AUGMENTATIONS, PretrainingRecipe, Recipe, builder_options, check_recipe
     from keraudio.recipes.study import BUDGETS, Study, StudyRow, format_study, run_study, save_study
     from keraudio.recipes.transfer import Transferred, format_table, rotations, transfer
@@ -38,7 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "load": ["dump_recipe", "load_pretraining", "load_recipe"],
         "pretrain": ["Comparison", "Pretrained", "run_pretraining"],
-        "run": ["Run", "prepare_manifest", "run_recipe"],
+        "run": ["Run", "decode_clips", "prepare_manifest", "run_recipe"],
         "schema": ["AUGMENTATIONS", "PretrainingRecipe", "Recipe", "builder_options", "check_recipe"],
         "study": ["BUDGETS", "Study", "StudyRow", "format_study", "run_study", "save_study"],
         "transfer": ["Transferred", "format_table", "rotations", "transfer"],

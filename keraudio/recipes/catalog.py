@@ -107,7 +107,7 @@ def study_recipe(study: dict[str, Any], row: str, *, small: bool = False) -> dic
     Args:
         study: of `read_study`.
         row: its name.
-        small: with what the study's small budget sets, too. Defaults to False.
+        small: with what the study's small budget sets, in every row and in this one, too. Defaults to False.
 
     Raises:
         RecipeError: there is no such row, the nearest name is given; or the study's rows are no recipes.
@@ -122,12 +122,16 @@ def study_recipe(study: dict[str, Any], row: str, *, small: bool = False) -> dic
     data = read_recipe(study["base"])
     for section, values in rows[row]["set"].items():
         # A part by another name has other options.
-        other = values.get("name", data[section].get("name")) != data[section].get("name")
-        data[section] = dict(values) if other else data[section] | values
-    for section, values in study["small"].items() if small else ():
-        if values.get("name", data[section].get("name")) == data[section].get("name"):
-            data[section] |= values
+        data[section] = data[section] | values if _same(data[section], values) else dict(values)
+    for changes in (study["small"], rows[row].get("small", {})) if small else ():
+        for section, values in changes.items():
+            if _same(data[section], values):
+                data[section] |= values
     return data | {"name": f"{study['name']}_{row}", "summary": f"{study['title']}: {rows[row]['label']}"}
+
+
+def _same(part: dict[str, Any], changes: dict[str, Any]) -> bool:
+    return changes.get("name", part.get("name")) == part.get("name")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -1,7 +1,6 @@
 """A recipe for pretraining carried out: a front end learns another's output from unlabelled clips."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,25 +10,25 @@ import numpy as np
 
 from keraudio.audio import probe_signals
 from keraudio.datasets import Manifest, absolute_spec, load_manifest, without_labels
-from keraudio.errors import RecipeError
+from keraudio.errors import DatasetError, RecipeError
 from keraudio.frontends import FRONT_ENDS
 from keraudio.layers import RangeNormalization
 from keraudio.learned_front_end import load_front_end
-from keraudio.pipeline import Crops, Windows, cache_clips
+from keraudio.pipeline import Crops, Windows
 from keraudio.recipes.build import start_front_end
 from keraudio.recipes.run import (
-    REPORT_FILE,
+    Progress,
     begin_run_folder,
     check_run_folder,
+    decode_clips,
+    held_out_windows,
     prepare_manifest,
     training_batches,
-    write_text,
+    write_report,
 )
 from keraudio.recipes.schema import PretrainingRecipe
 from keraudio.training import FRONT_END_FILE, Fitted, check_target, fit_front_end
 from keraudio.training.fit import STATE_FILE
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,7 @@ def run_pretraining(
     spec = ", ".join(map(absolute_spec, (data, *more_data)))
     is_new = check_run_folder(folder, recipe, spec, seed, resume=resume)
     manifest = _joined(recipe, data, more_data, seed)
-    clips = cache_clips(
-        manifest,
-        sample_rate=recipe.audio.sample_rate,
-        folder=cache_folder,
-        progress=lambda done, total: tell({"event": "decode", "done": done, "total": total}),
-    )
-    for clip, reason in clips.failures:
-        tell({"event": "bad_clip", "id": clip.id, "reason": reason})
+    clips = decode_clips(manifest, sample_rate=recipe.audio.sample_rate, folder=cache_folder, progress=tell)
     keras.utils.set_random_seed(seed)
     front_end, target = _build(recipe)
     train, valid = training_batches(recipe, clips, seed=seed, cache_folder=cache_folder, progress=tell)
@@ -133,28 +125,13 @@ def run_pretraining(
     best = load_front_end(folder / FRONT_END_FILE).front_end
     held_out = {"valid": valid}
     if any(clip.split == "test" for clip in clips.manifest.clips):
-        audio = recipe.audio
-        held_out["test"] = Windows(
-            clips.split("test"),
-            audio.window_samples,
-            audio.hop_samples,
-            recipe.training.batch_size,
-            sample_rate=audio.sample_rate,
-            silence=audio.silence,
-        )
+        held_out["test"] = held_out_windows(recipe, clips, "test")
     comparisons = _comparisons(best, scaled, list(held_out.values())[-1], recipe.audio.sample_rate)
     errors = {}
     for split, windows in held_out.items():
         tell({"event": "evaluate", "split": split})
         errors[split] = _error(best, scaled, windows)
-    report = {
-        "schema": 1,
-        "recipe": recipe.name,
-        "seed": seed,
-        "best_epoch": fitted.best_epoch,
-        "epochs": len(fitted.history),
-        "stopped_early": fitted.stopped_early,
-        "parameters": best.count_params(),
+    facts = {
         "range": [low, high],
         "windows": {
             "train": train.steps * train.size,
@@ -164,9 +141,8 @@ def run_pretraining(
         # Of targets in [-1, 1]: half of their range is one.
         "root_mean_square_in_target_units": {split: (high - low) / 2 * value**0.5 for split, value in errors.items()},
         "mean_squared_error_of_sounds": {one.name: one.error for one in comparisons},
-        "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
     }
-    write_text(folder / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    report = write_report(folder, recipe, seed, fitted, best, clips, facts)
     return Pretrained(folder, fitted, report, best, comparisons)
 
 
@@ -203,7 +179,10 @@ def _range(target: keras.Model, train: Crops, tell: Progress) -> tuple[float, fl
         lows.append(values.min())
         highs.append(values.max())
         tell({"event": "range", "done": step + 1, "total": train.steps})
-    return float(min(lows)), float(max(highs))
+    low, high = float(min(lows)), float(max(highs))
+    if low == high:
+        raise DatasetError(f"The clips to learn from must not all be silent. Received: a target of {low:g} everywhere")
+    return low, high
 
 
 def _scaled(target: keras.Model, low: float, high: float) -> keras.Model:

@@ -23,7 +23,7 @@ from keraudio.recipes.schema import PretrainingRecipe, Recipe
 from keraudio.training import Fitted, fit
 from keraudio.training.fit import MODEL_FILE, STATE_FILE
 from keraudio.versions import versions
-from keraudio.whole_file import whole_file
+from keraudio.whole_file import write_text
 
 RECIPE_FILE = "recipe.toml"
 RUN_FILE = "run.json"
@@ -100,14 +100,7 @@ def run_recipe(
     tell = progress or (lambda _event: None)
     is_new = check_run_folder(folder, recipe, absolute_spec(data), seed, resume=resume)
     manifest = prepare_manifest(recipe, data, seed=seed)
-    clips = cache_clips(
-        manifest,
-        sample_rate=recipe.audio.sample_rate,
-        folder=cache_folder,
-        progress=lambda done, total: tell({"event": "decode", "done": done, "total": total}),
-    )
-    for clip, reason in clips.failures:
-        tell({"event": "bad_clip", "id": clip.id, "reason": reason})
+    clips = decode_clips(manifest, sample_rate=recipe.audio.sample_rate, folder=cache_folder, progress=tell)
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(recipe, manifest.labels, multi_label=manifest.multi_label)
     train, valid = training_batches(recipe, clips, seed=seed, cache_folder=cache_folder, progress=tell)
@@ -125,20 +118,29 @@ def run_recipe(
             tell({"event": "evaluate", "split": split})
             reports[split] = evaluate_clips(best, clips.split(split), batch_size=recipe.training.batch_size)
     facts = {
-        "schema": 1,
-        "recipe": recipe.name,
-        "seed": seed,
-        "best_epoch": fitted.best_epoch,
-        "epochs": len(fitted.history),
-        "stopped_early": fitted.stopped_early,
         "seconds_training": round(seconds, 1),
-        "parameters": best.count_params(),
         "clips": {split: _count(clips.manifest, split) for split in ("train", "valid", "test")},
-        "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
         "reports": reports,
     }
-    write_text(folder / REPORT_FILE, json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    write_report(folder, recipe, seed, fitted, best, clips, facts)
     return Run(folder, fitted, reports, [(clip.id, reason) for clip, reason in clips.failures])
+
+
+def decode_clips(manifest: Manifest, *, sample_rate: int, folder: Path | None, progress: Progress) -> CachedClips:
+    """Decodes a data set's clips into the cache, and tells how far it is and which clips are left out.
+
+    Raises:
+        KeraudioError: no clip can be decoded, or the cache cannot be written.
+    """
+    clips = cache_clips(
+        manifest,
+        sample_rate=sample_rate,
+        folder=folder,
+        progress=lambda done, total: progress({"event": "decode", "done": done, "total": total}),
+    )
+    for clip, reason in clips.failures:
+        progress({"event": "bad_clip", "id": clip.id, "reason": reason})
+    return clips
 
 
 def training_batches(
@@ -150,31 +152,69 @@ def training_batches(
     progress: Progress,
 ) -> tuple[Crops, Windows]:
     """Batches to train on, with copies of the clips where the recipe has some, and batches to validate on."""
-    audio, training = recipe.audio, recipe.training
+    training = recipe.training
     train = clips.split("train")
     if training.copies is not None:
         train = with_copies(
             train,
             Copies(**training.copies.model_dump()),
-            sample_rate=audio.sample_rate,
+            sample_rate=recipe.audio.sample_rate,
             seed=seed,
             folder=default_cache_folder() if cache_folder is None else cache_folder,
             progress=lambda done, total: progress({"event": "copies", "done": done, "total": total}),
         )
-    rate, window, size = audio.sample_rate, audio.window_samples, training.batch_size
-    crops = Crops(
-        train,
-        window,
-        size,
-        seed,
-        training.crops_per_clip,
-        hop=None if training.sampling == "crops" else audio.hop_samples,
-        jitter=training.sampling == "jittered",
-        sample_rate=rate,
+    return (
+        Crops(
+            train,
+            recipe.audio.window_samples,
+            training.batch_size,
+            seed,
+            training.crops_per_clip,
+            hop=None if training.sampling == "crops" else recipe.audio.hop_samples,
+            jitter=training.sampling == "jittered",
+            sample_rate=recipe.audio.sample_rate,
+            silence=recipe.audio.silence,
+        ),
+        held_out_windows(recipe, clips, "valid"),
+    )
+
+
+def held_out_windows(recipe: Recipe | PretrainingRecipe, clips: CachedClips, split: str) -> Windows:
+    """The audible windows of a split that is not trained on."""
+    audio = recipe.audio
+    return Windows(
+        clips.split(split),
+        audio.window_samples,
+        audio.hop_samples,
+        recipe.training.batch_size,
+        sample_rate=audio.sample_rate,
         silence=audio.silence,
     )
-    valid = clips.split("valid")
-    return crops, Windows(valid, window, audio.hop_samples, size, sample_rate=rate, silence=audio.silence)
+
+
+def write_report(
+    folder: Path,
+    recipe: Recipe | PretrainingRecipe,
+    seed: int,
+    fitted: Fitted,
+    best: keras.Model,
+    clips: CachedClips,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes what a run came to, by which it counts as finished: what every run tells, and `facts` of its kind."""
+    report = {
+        "schema": 1,
+        "recipe": recipe.name,
+        "seed": seed,
+        "best_epoch": fitted.best_epoch,
+        "epochs": len(fitted.history),
+        "stopped_early": fitted.stopped_early,
+        "parameters": best.count_params(),
+        "failures": [{"id": clip.id, "reason": reason} for clip, reason in clips.failures],
+        **facts,
+    }
+    write_text(folder / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    return report
 
 
 def _count(manifest: Manifest, split: str) -> int:
@@ -222,10 +262,7 @@ def _recorded_recipe(file: Path, schema: type[Recipe] | type[PretrainingRecipe])
 
 def begin_run_folder(folder: Path, recipe: Recipe | PretrainingRecipe, data: str, seed: int) -> None:
     """Makes a run folder, with the recipe and what it is run on."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KeraudioError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    make_folder(folder)
     facts = {
         "schema": 1,
         "data": data,
@@ -238,7 +275,13 @@ def begin_run_folder(folder: Path, recipe: Recipe | PretrainingRecipe, data: str
     write_text(folder / RECIPE_FILE, dump_recipe(recipe))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, unless it is there.
+
+    Raises:
+        KeraudioError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeraudioError(f"{path}: cannot be made: {error.strerror or error}") from error

@@ -13,7 +13,7 @@ from scipy import stats
 from keraudio.errors import KeraudioError
 from keraudio.recipes.catalog import read_study
 from keraudio.recipes.study_runs import Progress, RowResult, StudyRuns, TransferRuns, describe_classifier
-from keraudio.whole_file import whole_file
+from keraudio.whole_file import write_text
 
 BUDGETS = ("full", "small")
 # Of each data set's kind, which figure of the report stands in the table.
@@ -31,6 +31,8 @@ class StudyRow:
         low: lower end of its 95 % interval: over runs (Student's t) if there are several, else over groups of clips.
         high: upper end.
         n: test clips, of all folds.
+        curve: after each epoch, the mean, least and greatest of the same figure over the runs, of single windows of the
+            validation clips; as long as the shortest run, and empty where features were classified.
         difference: from the reference row, run by run (paired): its mean, and lower and upper end of its 95 % interval
             (Student's t); None of one run, and for the reference.
         seconds: of training an epoch, the mean over all epochs and seeds; None where features were classified.
@@ -50,6 +52,7 @@ class StudyRow:
     published: tuple[float | None, ...] = ()
     published_time: float | None = None
     difference: tuple[float, float, float] | None = None
+    curve: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def mean(self) -> float:
@@ -77,7 +80,7 @@ class Study:
         networks_data: the kind of the data set that networks were trained on whose features were classified, or `""`.
         classifier: of those features, or `""`.
         seeds: number of seeds.
-        folds: number of folds that were tested in turn, or 0 where the data set's own split was.
+        folds: those that were tested in turn, none where the data set's own split was.
         rows: those that are done.
         failures: clips that could not be decoded, over all runs.
     """
@@ -92,7 +95,7 @@ class Study:
     networks_data: str
     classifier: str
     seeds: int
-    folds: int
+    folds: tuple[int, ...]
     rows: tuple[StudyRow, ...]
     failures: int = 0
 
@@ -109,6 +112,7 @@ def run_study(
     networks: Path | None = None,
     networks_data: str | None = None,
     more_data: Sequence[str] = (),
+    only_folds: Sequence[int] = (),
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -130,12 +134,13 @@ def run_study(
         networks_data: `"KIND:PATH"` that networks are trained on. Defaults to `data`.
         more_data: `"KIND:PATH"` each: further clips for rows whose front ends learn without labels from more than the
             data set. Without it those rows are left out.
+        only_folds: test these alone, of a study over folds. Defaults to all.
         cache_folder: of decoded clips. Defaults to the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
 
     Raises:
-        KeraudioError: there is no such study or row, networks are given to a study without, a recipe cannot be run, or
-            the folder has other runs.
+        KeraudioError: there is no such study, row or fold, networks are given to a study without, a recipe cannot be
+            run, or the folder has other runs.
     """
     study = read_study(name)
     known = [row["name"] for row in study["rows"]]
@@ -150,6 +155,8 @@ def run_study(
         raise KeraudioError(
             f"More data must be given to a study that pretrains on it. Received: {name}, which has none"
         )
+    if only_folds and not study.get("folds"):
+        raise KeraudioError(f"Folds must be given to a study over folds. Received: {name}, which has one split")
     chosen = [
         row for row in study["rows"] if (not rows or row["name"] in rows) and (more_data or not row.get("more_data"))
     ]
@@ -157,7 +164,7 @@ def run_study(
         raise KeraudioError(f"{name}: row {rows[0]!r} needs more data (--more-data)")
     tell = progress or (lambda _event: None)
     shared = (budget == "small", tuple(changes), cache_folder, tell)
-    runs = StudyRuns(study, data, folder, *shared, more_data=tuple(more_data))
+    runs = StudyRuns(study, data, folder, *shared, more_data=tuple(more_data), only_folds=tuple(only_folds))
     results: dict[str, list[RowResult]] = {row["name"]: [] for row in chosen}
     networks_data = data if networks_data is None else networks_data
     for seed in range(seeds):
@@ -168,7 +175,7 @@ def run_study(
             run = TransferRuns(runs, sources, seed).classify
         for row in chosen:
             results[row["name"]] += run(row)
-    folds = 0 if runs.folds == [None] else len(runs.folds)
+    folds = tuple(fold for fold in runs.folds if fold is not None)
     done, figure = _rows(study, chosen, results, seeds)
     return Study(
         name=study["name"],
@@ -220,9 +227,19 @@ def _rows(
                 published=tuple(row.get("published", (None,) * len(study["published_figures"]))),
                 published_time=row.get("published_time"),
                 difference=difference,
+                curve=_curve(results[row["name"]], key),
             )
         )
     return tuple(done), figure
+
+
+def _curve(results: Sequence[RowResult], key: str) -> tuple[tuple[float, float, float], ...]:
+    """Mean, least and greatest of a figure over the runs, after each epoch that all of them had."""
+    column = {"accuracy": "val_accuracy", "macro_roc_auc": "val_auc"}[key]
+    # Runs that stopped early are shorter.
+    epochs = zip(*(result.history for result in results), strict=False)
+    values = [[row[column] for row in rows] for rows in epochs]
+    return tuple((statistics.fmean(one), min(one), max(one)) for one in values)
 
 
 def _seconds(results: Sequence[RowResult]) -> float | None:
@@ -241,8 +258,10 @@ def _student(values: Sequence[float]) -> tuple[float, float]:
 
 def format_study(study: Study) -> str:
     """The table as Markdown, with what was run and how small it was."""
-    counts = [(study.folds, "folds"), (study.seeds, "seeds")]
+    counts = [(len(study.folds), "folds"), (study.seeds, "seeds")]
     over = " and ".join(f"{count} {name}" for count, name in counts if count > 1) or "one seed, over groups of clips"
+    if study.folds:
+        over += f" (tested: {', '.join(map(str, study.folds))})"
     lines = [f"# {study.title}", "", f"{study.source}.", ""]
     if study.budget == "small":
         lines += ["**Small budget: narrower and shorter trained than published, as the study's `[small]` says.**", ""]
@@ -292,5 +311,4 @@ def save_study(study: Study, folder: Path) -> None:
     facts = {"schema": 1, **{key: value for key, value in vars(study).items() if key != "rows"}}
     facts["rows"] = [{**vars(row), "mean": row.mean, "spread": row.spread} for row in study.rows]
     for name, text in (("table.md", format_study(study)), ("study.json", json.dumps(facts, indent=1) + "\n")):
-        with whole_file(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +13,26 @@ import numpy as np
 from keraudio.classifier import layer_name
 from keraudio.datasets import Manifest, absolute_spec, load_manifest
 from keraudio.errors import DatasetError, KeraudioError
-from keraudio.pipeline import CachedClips, cache_clips
+from keraudio.pipeline import CachedClips
 from keraudio.recipes.catalog import read_pretraining, study_recipe
 from keraudio.recipes.load import apply_changes
 from keraudio.recipes.pretrain import run_pretraining
-from keraudio.recipes.run import RECIPE_FILE, REPORT_FILE, check_run_folder, prepare_manifest, run_recipe
+from keraudio.recipes.run import (
+    RECIPE_FILE,
+    REPORT_FILE,
+    Progress,
+    check_run_folder,
+    decode_clips,
+    make_folder,
+    prepare_manifest,
+    run_recipe,
+)
 from keraudio.recipes.schema import PretrainingRecipe, Recipe, check_recipe
 from keraudio.recipes.transfer import measure_head, rotations
 from keraudio.training import build_extractor, clip_features, clip_samples, load_sources
-from keraudio.training.fit import MODEL_FILE
-from keraudio.whole_file import whole_file
+from keraudio.training.fit import MODEL_FILE, read_history
+from keraudio.whole_file import write_text
 
-Progress = Callable[[dict[str, Any]], None]
 # The longest stretch of a clip, from its middle, of which features are taken; those of the papers last 30 s.
 _SECONDS = 30.0
 
@@ -38,12 +46,14 @@ class RowResult:
         failures: clips that could not be decoded.
         seconds: of training, or None where nothing of the row's own was trained on audio.
         epochs: that the training took.
+        history: metrics of each of them.
     """
 
     metrics: dict[str, Any]
     failures: int
     seconds: float | None = None
     epochs: int = 0
+    history: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class StudyRuns:
         cache_folder: of decoded clips, or None for the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
         more_data: `"KIND:PATH"` each, unlabelled, for rows that pretrain on more.
+        only_folds: those that are tested, of a study over folds; none for all.
     """
 
     study: dict[str, Any]
@@ -70,21 +81,28 @@ class StudyRuns:
     cache_folder: Path | None
     progress: Progress
     more_data: tuple[str, ...] = ()
+    only_folds: tuple[int, ...] = ()
 
     @cached_property
     def folds(self) -> list[int | None]:
         """The folds that are tested in turn; None alone where the data set's own split is.
 
         Raises:
-            DatasetError: the study needs folds, and the data set has fewer than three.
+            DatasetError: the study needs folds, and the data set has fewer than three, or lacks one that is asked for.
         """
         if not self.study.get("folds"):
             return [None]
+        if unknown := [fold for fold in self.only_folds if fold not in self._all_folds]:
+            raise DatasetError(f"A fold must be one of {self._all_folds}. Received: {unknown[0]}")
+        return [fold for fold in self._all_folds if not self.only_folds or fold in self.only_folds]
+
+    @cached_property
+    def _all_folds(self) -> list[int]:
         manifest = load_manifest(self.data, **self.recipe(self.study["reference"]).data.options)
         folds = sorted({clip.fold for clip in manifest.clips if clip.fold is not None})
         if len(folds) < 3:
             raise DatasetError(f"{self.study['name']} needs a data set with at least 3 folds. Received: {len(folds)}")
-        return list(folds)
+        return folds
 
     def recipe(self, row: str, fold: int | None = None, **parts: Any) -> Recipe:
         """The recipe of a row.
@@ -109,7 +127,7 @@ class StudyRuns:
     def _turn(self, data: dict[str, Any], fold: int | None) -> None:
         if fold is None:
             return
-        folds = self.folds
+        folds = self._all_folds
         # As the papers on ESC-50 have it: the fold before the tested one is validated on.
         before = folds[folds.index(fold) - 1]
         rest = [one for one in folds if one not in (fold, before)]
@@ -153,6 +171,7 @@ class StudyRuns:
             len(report["failures"]),
             report["seconds_training"],
             report["epochs"],
+            tuple(read_history(folder)),
         )
 
     def _pretrain(self, seed: int, fold: int | None, more_data: Sequence[str]) -> Path:
@@ -241,11 +260,9 @@ class TransferRuns:
         )
         failures = len(self._clips.failures)
         metrics = {key: value for key, value in figures.items() if isinstance(value, dict)}
-        metrics = {key: value | {"n": figures["n"]} for key, value in metrics.items()}
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         report = facts | {"columns": features.shape[1], "failures": failures, "metrics": metrics}
-        with whole_file(folder / REPORT_FILE) as temporary:
-            temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(folder / REPORT_FILE, json.dumps(report, indent=1, allow_nan=False) + "\n")
         return [RowResult(metrics, failures)]
 
     def _model(self, network: str) -> Path:
@@ -280,11 +297,11 @@ class TransferRuns:
     def _clips(self) -> CachedClips:
         recipe = self._networks.recipe(self._networks.study["reference"])
         data, seed = self._runs.data, self._seed
-        return cache_clips(
+        return decode_clips(
             prepare_manifest(recipe, data, seed=seed) if self._on_source else load_manifest(data),
             sample_rate=recipe.audio.sample_rate,
             folder=self._runs.cache_folder,
-            progress=lambda done, total: self._runs.progress({"event": "decode", "done": done, "total": total}),
+            progress=self._runs.progress,
         )
 
     @cached_property

@@ -22,7 +22,7 @@ from keraudio.pipeline import Crops, Windows, feed
 from keraudio.training.run_state import load_run_state, save_run_state
 from keraudio.training.settings import TrainingSettings, build_optimizer
 from keraudio.training.training_model import TrainingModel, TransformModel, loss_and_metrics
-from keraudio.whole_file import whole_file
+from keraudio.whole_file import write_text
 
 STATE_FILE = "state.npz"
 MODEL_FILE = "model.keras"
@@ -320,10 +320,15 @@ def _merit(row: dict[str, float], monitor: str) -> tuple[float, float]:
     return tuple(-math.inf if math.isnan(value) else value for value in (merit, -row["val_loss"]))  # type: ignore[return-value]
 
 
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The metrics of each epoch of the run in `folder`, as `Fitted.history` has them."""
+    with (folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
 def _write_metrics(path: Path, history: list[dict[str, float]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    with whole_file(path) as temporary:
-        temporary.write_text(text.getvalue())
+    write_text(path, text.getvalue())

@@ -9,13 +9,15 @@ from keraudio.whole_file import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "VERMILION", "new_figure", "save_figure"]
+__all__ = ["BLUE", "GREY", "PALETTE", "VERMILION", "new_figure", "save_figure"]
 
 # Two colours that people with any colour blindness tell apart.
 # Source: M. Okabe and K. Ito, "Color universal design" (2002).
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 GREY = "#595959"
+# All of theirs that stand out on white.
+PALETTE = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 120

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure
+from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, new_figure, save_figure
 
 
 def save_study_figure(
@@ -49,5 +49,43 @@ def save_study_figure(
     for axis in axes:
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)
+    figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
+    save_figure(figure, out)
+
+
+def save_study_curves(
+    curves: Mapping[str, Sequence[tuple[float, float, float]]],
+    out: Path,
+    *,
+    title: str,
+    figure_name: str,
+    note: str = "",
+) -> None:
+    """Draws how each row learned: the mean over its runs after each epoch, and the range between the runs.
+
+    Args:
+        curves: by row, in the order of the legend: mean, least and greatest value after each epoch.
+        out: a `.png`, `.svg` or `.pdf` file.
+        title: above the picture.
+        figure_name: what is measured.
+        note: in a line below the title.
+
+    Raises:
+        KeraudioError: matplotlib is not installed, or the file cannot be written.
+    """
+    figure = new_figure(9, 4.5)
+    axes = figure.subplots()
+    for number, (label, values) in enumerate(curves.items()):
+        means, lows, highs = zip(*values, strict=True)
+        # The first epoch is 1, as in the progress and in the report's counts.
+        epochs = range(1, len(means) + 1)
+        colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
+        axes.plot(epochs, means, style, color=colour, marker="." if len(means) == 1 else None, label=label)
+        axes.fill_between(epochs, lows, highs, color=colour, alpha=0.12, linewidth=0)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(figure_name)
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
     save_figure(figure, out)

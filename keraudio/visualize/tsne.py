@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from keraudio.errors import KeraudioError
-from keraudio.visualize.figure import new_figure, save_figure
+from keraudio.visualize.figure import PALETTE, new_figure, save_figure
 
-# Of Okabe & Ito's palette, told apart with any colour blindness; more labels than colours have shapes besides.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Of more labels than colours.
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -50,8 +49,8 @@ def save_tsne_figure(planes: Sequence[tuple[str, np.ndarray]], labels: Sequence[
     for axes, (level, points) in zip(axes_of, planes, strict=True):
         for number, name in enumerate(names):
             mine = points[of_clip == name]
-            shape = _SHAPES[number // len(_COLOURS) % len(_SHAPES)]
-            colour = _COLOURS[number % len(_COLOURS)]
+            shape = _SHAPES[number // len(PALETTE) % len(_SHAPES)]
+            colour = PALETTE[number % len(PALETTE)]
             axes.scatter(mine[:, 0], mine[:, 1], s=14, marker=shape, color=colour, label=name, linewidths=0)
         axes.set_title(level, fontsize=10)
         axes.set_xticks([])

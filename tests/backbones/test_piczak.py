@@ -68,6 +68,15 @@ def test_normalization_stands_before_each_rectifier() -> None:
         assert names[names.index(f"normalization_{number}") + 1] == f"rectified_{number}"
 
 
+def test_statistics_follow_within_some_ten_steps() -> None:
+    backbone = piczak((20, 6), filters=3, units=4, batch_norm=True)
+    x = np.random.default_rng(0).normal(size=(2, 20, 6)).astype("float32")
+    before = array(keras.Model(backbone.input, backbone.get_layer("conv_1").output)(x))
+    backbone(x, training=True)
+    mean = array(backbone.get_layer("normalization_1").moving_mean)
+    np.testing.assert_allclose(mean, 0.1 * before.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
+
+
 def test_channels_are_taken_as_they_are_and_deltas_of_each_are_added() -> None:
     x = np.random.default_rng(0).normal(size=(2, 40, 20, 3)).astype("float32")
     backbone = piczak((40, 20, 3), filters=3, units=5, deltas=True)

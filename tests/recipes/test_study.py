@@ -73,6 +73,21 @@ def test_every_row_is_a_recipe_that_builds_at_both_budgets(study: str, row: str)
     assert sizes[1] < sizes[0] / 8 or study == "mst_figure3"
 
 
+def test_a_row_may_be_small_in_its_own_way() -> None:
+    study = {
+        "name": "s", "title": "Title", "base": "piczak", "small": {"training": {"epochs": 3, "batch_size": 7}},
+        "rows": [
+            {"name": "a", "label": "a", "set": {"training": {"epochs": 90}}},
+            {"name": "b", "label": "b", "set": {"training": {"epochs": 90}}, "small": {"training": {"epochs": 5}}},
+        ],
+    }  # fmt: skip
+    found = {(row, small): study_recipe(study, row, small=small)["training"] for row in "ab" for small in (False, True)}
+    assert {key: training["epochs"] for key, training in found.items()} == {
+        ("a", False): 90, ("a", True): 3, ("b", False): 90, ("b", True): 5,
+    }  # fmt: skip
+    assert {training["batch_size"] for (_row, small), training in found.items() if small} == {7}
+
+
 @pytest.mark.parametrize("row", [row["name"] for row in read_study("sample_cnn_table3")["rows"]])
 def test_windows_of_table_3_are_the_products_of_their_digits(row: str) -> None:
     recipe = load_recipe(f"sample_cnn_table3/{row}")
@@ -327,7 +342,7 @@ def test_the_table_has_means_intervals_and_the_papers_figures() -> None:
         StudyRow("c", "row c", (0.1, 0.3), 0.1, 0.3, 59, 1.0, 0.25, (0.80,), None),
     )
     text = format_study(
-        Study("s", "Title", "Source", "accuracy", ("ROC-AUC",), "full", "openmusic", "", "", 2, 0, rows)
+        Study("s", "Title", "Source", "accuracy", ("ROC-AUC",), "full", "openmusic", "", "", 2, (), rows)
     )
     assert "| row a | 0.600 | [0.400, 0.800] | 0.141 | 2.0 | 0.50 | 0.9000 | 0.23 |" in text
     assert "paper's ROC-AUC (Spearman): +1.00, n = 3 rows" in text and "Small budget" not in text and "(n = 59)" in text
@@ -399,10 +414,11 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
     import tomllib
 
     import keraudio
+    from keraudio.visualize import read_metrics
 
     options: dict[str, Any] = {"folder": tmp_path / "study", "budget": "small", "cache_folder": tmp_path / "cache"}
     result = run_study("tiny_folds", over_folds, **options)
-    assert [row.name for row in result.rows] == ["plain", "learned", "unfrozen"] and result.folds == 3
+    assert [row.name for row in result.rows] == ["plain", "learned", "unfrozen"] and result.folds == (1, 2, 3)
     assert {row.n for row in result.rows} == {16} and {len(row.values) for row in result.rows} == {3}
     for fold, before, other in ((1, 3, 2), (2, 1, 3), (3, 2, 1)):
         wanted = {"train_folds": [other], "valid_folds": [before], "test_folds": [fold]}
@@ -427,8 +443,21 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
     paired = [one - other for one, other in zip(values["learned"], values["plain"], strict=True)]
     assert differences["learned"][0] == pytest.approx(sum(paired) / 3)
     text = format_study(result)
-    assert "95 % interval of 3 folds" in text and "| difference from the reference, paired |" in text
+    assert "95 % interval of 3 folds (tested: 1, 2, 3)" in text and "| difference from the reference, paired |" in text
     assert run_study("tiny_folds", over_folds, **options) == result
+
+    histories = [
+        read_metrics(tmp_path / "study" / "plain" / f"fold-{fold}" / "seed-0" / "metrics.csv")[1] for fold in (1, 2, 3)
+    ]
+    accuracies = [history["val_accuracy"][0] for history in histories]
+    assert result.rows[0].curve == ((pytest.approx(sum(accuracies) / 3), min(accuracies), max(accuracies)),)
+
+    # Of one fold there are no pairs, and what is done is not done again.
+    one = run_study("tiny_folds", over_folds, only_folds=[2], **options)
+    assert one.folds == (2,) and [row.values for row in one.rows] == [values[row.name][1:2] for row in one.rows]
+    assert all(row.difference is None and row.n in (5, 6) for row in one.rows)
+    with pytest.raises(DatasetError, match=r"A fold must be one of \[1, 2, 3\]. Received: 4"):
+        run_study("tiny_folds", over_folds, only_folds=[4], **options)
 
     # With more data there is a row more, whose front end has a pretraining of its own.
     again = run_study("tiny_folds", over_folds, rows=["more"], more_data=[f"audio:{tmp_path / 'tones'}"], **options)
@@ -440,6 +469,11 @@ def test_rows_of_more_data_need_it(over_folds: str, tiny: str, tmp_path: Path) -
     options: dict[str, Any] = {"folder": tmp_path / "study", "more_data": ["audio:x"]}
     with pytest.raises(KeraudioError, match="More data must be given to a study that pretrains on it"):
         run_study(tiny, "folder:x", **options)
+
+
+def test_folds_are_only_chosen_of_a_study_over_folds(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(KeraudioError, match="Folds must be given to a study over folds"):
+        run_study(tiny, "folder:x", folder=tmp_path / "study", only_folds=[1])
 
 
 def test_folds_are_needed_where_a_study_has_them(over_folds: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keraudio.errors import KeraudioError
-from keraudio.visualize import embed_plane, save_study_figure, save_tsne_figure
+from keraudio.visualize import embed_plane, save_study_curves, save_study_figure, save_tsne_figure
 
 
 def test_what_is_heard_alike_lies_near() -> None:
@@ -39,5 +39,12 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
         figure_name="accuracy",
     )
     save_study_figure(["a", "b"], rows, {}, tmp_path / "plain.png", title="Title", figure_name="accuracy")
-    for name in ("tsne", "study", "plain"):
+    # More rows than colours, runs of one epoch and of many.
+    random = np.random.default_rng(1)
+    curves = {
+        f"row {n}": [(m, m - 0.05, m + 0.05) for m in np.cumsum(random.uniform(0, 0.05, 1 if n == 2 else 12))]
+        for n in range(9)
+    }
+    save_study_curves(curves, tmp_path / "curves.png", title="Title", figure_name="accuracy", note="small budget")
+    for name in ("tsne", "study", "plain", "curves"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
