@@ -98,7 +98,8 @@ def kfold(manifest: Manifest, *, folds: int = 5, seed: int = 0) -> Manifest:
 def _given(manifest: Manifest) -> Manifest:
     if all(clip.split is None for clip in manifest.clips):
         raise DatasetError(
-            f"Method 'given' needs a data set with splits of its own. Received: {manifest.name!r}, which has none"
+            f"Method 'given' needs a data set with splits of its own; others are split by 'random', or by 'folds'. "
+            f"Received: {manifest.name!r}, which has none"
         )
     return manifest
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy import stats
 
-from keraudio.errors import KeraudioError
+from keraudio.errors import RecipeError
 from keraudio.recipes.catalog import read_study
 from keraudio.recipes.study_runs import Progress, RowResult, StudyRuns, TransferRuns, describe_classifier
 from keraudio.whole_file import write_text
@@ -145,23 +145,21 @@ def run_study(
     study = read_study(name)
     known = [row["name"] for row in study["rows"]]
     if unknown := [row for row in rows if row not in known]:
-        raise KeraudioError(f"A row must be one of {', '.join(known)}. Received: {unknown[0]!r}")
+        raise RecipeError(f"A row must be one of {', '.join(known)}. Received: {unknown[0]!r}")
     if budget not in BUDGETS:
-        raise KeraudioError(f"A budget must be one of {', '.join(BUDGETS)}. Received: {budget!r}")
+        raise RecipeError(f"A budget must be one of {', '.join(BUDGETS)}. Received: {budget!r}")
     of_networks = "networks" in study
     if not of_networks and (networks is not None or networks_data is not None):
-        raise KeraudioError(f"Networks must be given to a study of features. Received: {name}, which trains recipes")
+        raise RecipeError(f"Networks must be given to a study of features. Received: {name}, which trains recipes")
     if more_data and not any(row.get("more_data") for row in study["rows"]):
-        raise KeraudioError(
-            f"More data must be given to a study that pretrains on it. Received: {name}, which has none"
-        )
+        raise RecipeError(f"More data must be given to a study that pretrains on it. Received: {name}, which has none")
     if only_folds and not study.get("folds"):
-        raise KeraudioError(f"Folds must be given to a study over folds. Received: {name}, which has one split")
+        raise RecipeError(f"Folds must be given to a study over folds. Received: {name}, which has one split")
     chosen = [
         row for row in study["rows"] if (not rows or row["name"] in rows) and (more_data or not row.get("more_data"))
     ]
     if not chosen:
-        raise KeraudioError(f"{name}: row {rows[0]!r} needs more data (--more-data)")
+        raise RecipeError(f"{name}: row {rows[0]!r} needs more data (--more-data)")
     tell = progress or (lambda _event: None)
     shared = (budget == "small", tuple(changes), cache_folder, tell)
     runs = StudyRuns(study, data, folder, *shared, more_data=tuple(more_data), only_folds=tuple(only_folds))
