@@ -28,6 +28,7 @@ def adaptive_stft(
     norm: str | None = "slaney",
     scale: float = 10.0,
     base: float | None = 10.0,
+    activation: str | None = None,
     samples: int | None = None,
     name: str = "adaptive_stft",
 ) -> keras.Model:
@@ -59,6 +60,8 @@ def adaptive_stft(
         norm: `"slaney"` or None. Defaults to `"slaney"`.
         scale: of the logarithm. Defaults to 10.
         base: of the logarithm; None for the natural one. Defaults to 10.
+        activation: name of a function of Keras behind the logarithm, such as `"leaky_relu"` (the paper's future work,
+            section 0.10). Defaults to None.
         samples: length of the input. Defaults to None, any length.
         name: of the model.
 
@@ -94,4 +97,7 @@ def adaptive_stft(
         features = MelFilterbank(
             sample_rate, n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, n_fft=n_fft, name="mel"
         )(features)
-    return keras.Model(waveform, LogCompression(scale, base=base, name="log")(features), name=name)
+    features = LogCompression(scale, base=base, name="log")(features)
+    if activation is not None:
+        features = keras.layers.Activation(activation, name="activation")(features)
+    return keras.Model(waveform, features, name=name)

@@ -63,9 +63,11 @@ class TrainingSettings(BaseModel):
         learning_rate: its highest value.
         weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases, normalization and the weights of
             `keraudio.layers`: a window or filter is not simpler for being smaller.
-        schedule: `"cosine"` to zero after the warm-up, `"constant"`, or `"staged"`: each time that `patience` runs out,
+        schedule: `"cosine"` to zero after the warm-up, `"constant"`, `"exponential"`: after each epoch the rate is
+            multiplied by `decay` (adaptive STFT, section 0.4.1), or `"staged"`: each time that `patience` runs out,
             training goes on from the best epoch so far with a fresh optimizer and the rate times `stage_factor`, until
             the last of `stages` has run out (Kim, Lee & Nam 2019, section 5.2).
+        decay: of `"exponential"`, from one epoch to the next.
         stages: of `"staged"`, how many rates there are.
         stage_factor: of `"staged"`, from one rate to the next.
         warmup_epochs: epochs over which the rate rises from zero.
@@ -87,7 +89,8 @@ class TrainingSettings(BaseModel):
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["cosine", "constant", "staged"] = "cosine"
+    schedule: Literal["cosine", "constant", "exponential", "staged"] = "cosine"
+    decay: float = Field(default=0.99, gt=0, le=1)
     stages: int = Field(default=5, ge=1)
     stage_factor: float = Field(default=0.2, gt=0, lt=1)
     warmup_epochs: float = Field(default=0.0, ge=0)
@@ -103,6 +106,8 @@ class TrainingSettings(BaseModel):
     def _stages_end(self) -> Self:
         if self.schedule == "staged" and (self.patience is None or self.warmup_epochs):
             raise ValueError("`schedule` = 'staged' needs `patience`, and no `warmup_epochs`")
+        if self.schedule == "exponential" and self.warmup_epochs:
+            raise ValueError("`schedule` = 'exponential' takes no `warmup_epochs`")
         return self
 
 
@@ -125,6 +130,10 @@ def build_optimizer(
             decay_steps=max(1, steps - warmup),
             warmup_target=settings.learning_rate if warmup else None,
             warmup_steps=warmup,
+        )
+    elif settings.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(
+            settings.learning_rate, decay_steps=steps_per_epoch, decay_rate=settings.decay, staircase=True
         )
     elif warmup:
         rate = keras.optimizers.schedules.PolynomialDecay(0.0, warmup, end_learning_rate=settings.learning_rate)

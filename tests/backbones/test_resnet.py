@@ -41,6 +41,45 @@ def test_depth_and_filters_shape_the_network() -> None:
     assert resnet((None, 32, 2), depth=50, filters=(64, 2, 2, 2)).output_shape == (None, 8)
 
 
+def test_repeated_channels_and_dropout_are_adaptive_stfts() -> None:
+    model = resnet((108, 128), channels=3, dropout=0.2)
+    # Ten labels behind it: 11,181,642 as published, and the statistics, which PyTorch does not count.
+    assert counts(model)[0] + 10 * 513 == 11_181_642
+    backbone = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    dropped = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Dropout)]
+    assert len(dropped) == 16 and {layer.rate for layer in dropped} == {0.2}
+    for layer in dropped:
+        before = backbone.get_layer(layer.name.removesuffix("_dropout"))
+        after = backbone.get_layer(before.name.replace("_conv", "_bn"))
+        assert before.kernel_size == (3, 3)
+        assert layer.input is before.output and after.input is layer.output
+
+
+def test_an_image_of_repeated_channels_is_one_of_three() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 40, 32)).astype("float32")
+    repeated, image = (
+        resnet(shape, filters=(64, 3, 4, 5), channels=n) for shape, n in (((40, 32), 3), ((40, 32, 3), 1))
+    )
+    image.set_weights(repeated.get_weights())
+    expected = image.predict(np.repeat(x[..., None], 3, axis=-1), verbose=0)
+    np.testing.assert_array_equal(repeated.predict(x, verbose=0), expected)
+
+
+def test_dropout_rests_at_inference_and_is_kept_in_the_file(tmp_path) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 40, 32)).astype("float32")
+    plain, dropping = (resnet((40, 32), filters=(64, 3, 4, 5), dropout=rate) for rate in (0.0, 0.5))
+    values = {weight.path: array(weight) for weight in plain.weights}
+    for weight in dropping.weights:
+        weight.assign(values.pop(weight.path))
+    assert not values
+    np.testing.assert_allclose(dropping.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(array(dropping(x, training=True)), array(dropping(x, training=True)))
+    dropping.save(tmp_path / "resnet.keras")
+    again = keras.saving.load_model(tmp_path / "resnet.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), dropping.predict(x, verbose=0))
+    assert sum(isinstance(layer, keras.layers.Dropout) for layer in again._flatten_layers()) == 16
+
+
 def test_it_embeds_any_number_of_frames_and_trains_every_weight() -> None:
     model = resnet((None, 32), filters=(64, 3, 4, 5))
     for frames in (32, 45):
@@ -68,6 +107,8 @@ def test_it_embeds_any_number_of_frames_and_trains_every_weight() -> None:
             r"`filters` must be four numbers, one a stage, the first 64. Received: filters=\(64, 2\)",
         ),
         ({"filters": (32, 64, 128, 256)}, "the first 64"),
+        ({"channels": 0}, "`channels` must be at least 1, .*. Received: channels=0"),
+        ({"dropout": 1.0}, "`dropout` must be at least 0 and below 1. Received: dropout=1.0"),
     ],
 )
 def test_wrong_arguments_are_named(options, rule) -> None:

@@ -36,6 +36,12 @@ def test_the_mel_bands_may_be_left_out() -> None:
     assert distance(plain(song())[0], np.log1p(spectrum)) < 1e-5
 
 
+def test_a_function_may_stand_behind_the_logarithm() -> None:
+    options = {"n_fft": 64, "hop_length": 32, "n_mels": 8, "kernels": "fixed"}
+    plain, bent = adaptive_stft(8000, **options), adaptive_stft(8000, **options, activation="tanh")
+    assert distance(bent(song()), np.tanh(array(plain(song())))) < 1e-6
+
+
 @pytest.mark.parametrize("kernels", ["fixed", "low_rank", "free"])
 def test_only_what_is_to_be_learned_is_trained(kernels) -> None:
     front_end = adaptive_stft(8000, n_fft=64, hop_length=32, n_mels=8, kernels=kernels, learn_window=False)

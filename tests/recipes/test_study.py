@@ -70,7 +70,8 @@ def test_every_row_is_a_recipe_that_builds_at_both_budgets(study: str, row: str)
         build_classifier(recipe, [str(label) for label in range(50)], multi_label=True).count_params()
         for recipe in (full, small)
     ]
-    assert sizes[1] < sizes[0] / 8 or study == "mst_figure3"
+    # Elsewhere a front end that stays as it is has many of the weights.
+    assert sizes[1] < sizes[0] / (8 if study.startswith("sample_cnn") else 1)
 
 
 def test_a_row_may_be_small_in_its_own_way() -> None:

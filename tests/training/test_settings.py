@@ -40,6 +40,11 @@ def test_constant_stays() -> None:
     assert rates({"learning_rate": 0.1, "schedule": "constant"}, 8, [0, 1000]) == pytest.approx([0.1, 0.1])
 
 
+def test_exponential_falls_once_an_epoch() -> None:
+    found = rates({"learning_rate": 0.1, "schedule": "exponential", "decay": 0.5}, 8, [0, 7, 8, 15, 16, 24])
+    assert found == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025, 0.0125])
+
+
 def test_a_warm_up_longer_than_the_run_ends_below_the_highest_rate() -> None:
     assert rates({"epochs": 1, "learning_rate": 0.1, "warmup_epochs": 2}, 10, [5, 10]) == pytest.approx([0.025, 0.05])
 
@@ -92,6 +97,9 @@ def test_adam_has_no_weight_decay() -> None:
         {"patience": 0},
         {"optimizer": "adamax"},
         {"schedule": "linear"},
+        {"schedule": "exponential", "warmup_epochs": 1},
+        {"schedule": "exponential", "decay": 0.0},
+        {"decay": 1.1},
         {"monitor": "loss"},
         {"precision": "float64"},
         {"mixup": {"alpha": 0}},
