@@ -21,6 +21,7 @@ EXTRAS = {
     "hub": ("keras_hub", "ResNet backbones"),
     "m4a": ("av", "decoding of m4a, mp4 and aac"),
     "plots": ("matplotlib", "pictures of runs"),
+    "search": ("optuna", "searching of settings"),
     "tagging": ("mutagen", "reading and writing of songs' tags"),
 }
 

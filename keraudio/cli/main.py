@@ -22,6 +22,7 @@ VERBS = {
     "history": "List the runs that wrote, or what one of them did.",
     "fit": "Train a classifier from a recipe.",
     "pretrain": "Teach a front end a spectrogram from unlabelled clips.",
+    "search": "Search the settings of a recipe that do best.",
     "evaluate": "Measure a classifier on labelled clips.",
     "predict": "Print a classifier's labels for audio files.",
     "embed": "Write the features that a model's layers hear in audio files.",

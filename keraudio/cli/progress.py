@@ -111,6 +111,14 @@ class FitProgress(_Display):
                 row = event["row"]
                 figure = row.get("accuracy", row.get("macro_roc_auc"))
                 self._say(f"{row['classifier']}, {row['features']}: {figure['value']:.3f}")
+            case "trial":
+                values = ", ".join(f"{name} {_short(value)}" for name, value in event["parameters"].items())
+                self._say(f"trial {event['number']}: {values}")
+            case "trial_end":
+                trial = event["trial"]
+                value = "" if trial.value is None else f", {trial.value:.4f} after {trial.epochs} epochs"
+                reason = f": {trial.reason}" if trial.reason else ""
+                self._say(f"trial {trial.number} {trial.state}{value}{reason}")
             case "evaluate":
                 self._say(f"evaluating the {event['split']} clips")
 
@@ -136,3 +144,7 @@ class FitProgress(_Display):
             self._bar.console.print(line, markup=False, highlight=False)
         else:
             click.echo(line, err=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

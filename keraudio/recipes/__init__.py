@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keraudio.recipes.pretrain import Comparison, Pretrained, run_pretraining
     from keraudio.recipes.run import Run, decode_clips, prepare_manifest, run_recipe
     from keraudio.recipes.schema import AUGMENTATIONS, PretrainingRecipe, Recipe, builder_options, check_recipe
+    from keraudio.recipes.search import Search, Trial, run_search
     from keraudio.recipes.study import BUDGETS, Study, StudyRow, format_study, run_study, save_study
     from keraudio.recipes.transfer import Transferred, format_table, rotations, transfer
 
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pretrain": ["Comparison", "Pretrained", "run_pretraining"],
         "run": ["Run", "decode_clips", "prepare_manifest", "run_recipe"],
         "schema": ["AUGMENTATIONS", "PretrainingRecipe", "Recipe", "builder_options", "check_recipe"],
+        "search": ["Search", "Trial", "run_search"],
         "study": ["BUDGETS", "Study", "StudyRow", "format_study", "run_study", "save_study"],
         "transfer": ["Transferred", "format_table", "rotations", "transfer"],
     },

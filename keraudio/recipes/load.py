@@ -48,13 +48,21 @@ def apply_changes(data: dict[str, Any], changes: Sequence[str]) -> None:
 
 
 def _apply(data: dict[str, Any], change: str) -> None:
-    key, value = parse_assignment(change)
+    set_value(data, *parse_assignment(change))
+
+
+def set_value(data: dict[str, Any], key: str, value: Any) -> None:
+    """Sets the value of `"section.key"` in what a recipe's TOML holds.
+
+    Raises:
+        RecipeError: the key is not in a section.
+    """
     keys = key.split(".")
     section: Any = data
     for part in keys[:-1]:
         section = section.setdefault(part, {})
         if not isinstance(section, dict):
-            raise RecipeError(f"A change must name a key of a section. Received: {change!r}: `{part}` is no section")
+            raise RecipeError(f"A change must name a key of a section. Received: {key!r}: `{part}` is no section")
     section[keys[-1]] = value
 
 

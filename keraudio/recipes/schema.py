@@ -124,6 +124,56 @@ class EvaluationSettings(_Section):
     aggregate: Literal["mean", "majority", "max"] = "mean"
 
 
+class SearchParameter(_Section):
+    """One of the values that a search proposes: from a range, from a list, or from named sets of changes.
+
+    Attributes:
+        key: that gets the value, such as `"training.learning_rate"`.
+        low: least value of a range; whole numbers where both ends are.
+        high: greatest value.
+        log: the range is even in the logarithm.
+        choices: the values of a list.
+        sets: changes `"section.key=value"` by a name for them, instead of a key.
+    """
+
+    key: str | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: tuple[bool | int | float | str, ...] = ()
+    sets: dict[str, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [self.low is not None and self.high is not None, bool(self.choices), bool(self.sets)]
+        if kinds.count(True) != 1 or (self.low is None) != (self.high is None) or (self.key is None) != kinds[2]:
+            raise ValueError("takes `key` with `low` and `high`, `key` with `choices`, or `sets`")
+        if self.low is not None and self.high is not None:
+            if self.low >= self.high or (self.log and self.low <= 0):
+                raise ValueError("`low` must be below `high`, and above 0 with `log`")
+        elif self.log:
+            raise ValueError("`log` is of a range")
+        return self
+
+
+class SearchSettings(_Section):
+    """What `keraudio search` tries.
+
+    Attributes:
+        trials: how many.
+        value: of the monitored metric over a trial's epochs, the `"last"` or the `"best"` counts.
+        startup_trials: drawn at random, and never pruned.
+        warmup_epochs: of each trial in which it is not pruned.
+        parameters: by name.
+    """
+
+    trials: int = Field(default=100, ge=1)
+    value: Literal["last", "best"] = "last"
+    startup_trials: int = Field(default=5, ge=0)
+    warmup_epochs: int = Field(default=0, ge=0)
+    parameters: dict[str, SearchParameter] = Field(min_length=1)
+
+
 class Recipe(_Section):
     """An experiment: data, model, training and votes.
 
@@ -140,6 +190,7 @@ class Recipe(_Section):
         augmentation: `noise`, `gain`, `delay`, `polarity`, `shift`, `spec_augment`, each with its layer's options.
         training: see `keraudio.training.TrainingSettings`.
         evaluation: how windows vote.
+        search: what `keraudio search` tries; None: nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -156,6 +207,7 @@ class Recipe(_Section):
     augmentation: dict[str, dict[str, Any]] = {}
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    search: SearchSettings | None = None
 
     @model_validator(mode="after")
     def _known_parts(self) -> Self:

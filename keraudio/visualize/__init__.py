@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keraudio.visualize.filters import FilterSignals, filter_layers, filter_signals, save_filter_figures
     from keraudio.visualize.learning_curves import read_metrics, save_learning_curves
     from keraudio.visualize.reliability_diagram import save_reliability_diagram
+    from keraudio.visualize.search import save_importances, save_parallel_coordinates, save_search_history
     from keraudio.visualize.study import save_study_curves, save_study_figure
     from keraudio.visualize.transform import save_front_end_figure, save_transform_figure
     from keraudio.visualize.tsne import embed_plane, save_tsne_figure
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "filters": ["FilterSignals", "filter_layers", "filter_signals", "save_filter_figures"],
         "learning_curves": ["read_metrics", "save_learning_curves"],
         "reliability_diagram": ["save_reliability_diagram"],
+        "search": ["save_importances", "save_parallel_coordinates", "save_search_history"],
         "study": ["save_study_curves", "save_study_figure"],
         "transform": ["save_front_end_figure", "save_transform_figure"],
         "tsne": ["embed_plane", "save_tsne_figure"],
