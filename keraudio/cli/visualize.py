@@ -17,9 +17,14 @@ Examples:
   keraudio visualize tsne runs/sample_cnn --data openmusic:data/openmusic
   keraudio visualize tsne genres --data gtzan:data/gtzan --layers -1,-3 --labels jazz,metal
 """
+WINDOWS_EPILOG = """\b
+Examples:
+  keraudio visualize windows runs/adaptive_stft --out pictures
+"""
 EPILOG = """\b
 Examples:
   keraudio visualize filters runs/sample_cnn
+  keraudio visualize windows runs/adaptive_stft
   keraudio visualize tsne runs/sample_cnn --data openmusic:data/openmusic
 """
 
@@ -129,3 +134,31 @@ def tsne(model: str, data: str, asked: str, wanted: str, seed: int, out: Path, c
     )
     click.echo(out / "tsne.png")
     return SOME_FAILED if clips.failures else 0
+
+
+@visualize.command(epilog=WINDOWS_EPILOG)
+@click.argument("model")
+@_out_option
+@backend_option
+def windows(model: str, out: Path) -> int:
+    """Draw the windows and kernels that MODEL has learned, beside those with which it began.
+
+    Of a run folder also how far they had come after each epoch.
+    """
+    files = _one_model(model)
+
+    from keraudio.cli.start import start_keras
+
+    start_keras(feeds=True)
+    from keraudio.training import load_sources
+    from keraudio.visualize import learned_transforms, read_metrics, save_changes_figure, save_windows_figure
+
+    (classifier,) = load_sources(files)
+    name = classifier.description.name or classifier.name
+    found = learned_transforms(classifier)
+    save_windows_figure(found, classifier.description.sample_rate, out / "windows.png", title=name)
+    click.echo(out / "windows.png")
+    metrics = Path(model).expanduser() / "metrics.csv"
+    if metrics.is_file() and save_changes_figure(read_metrics(metrics)[1], out / "changes.png", title=name):
+        click.echo(out / "changes.png")
+    return 0

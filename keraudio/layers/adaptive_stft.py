@@ -235,30 +235,45 @@ class AdaptiveSTFT(STFT):
             spectrum = ops.reshape(spectrum, (*shape[:3], channels, *shape[5:]))
         return spectrum
 
+    def learned_windows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each transform's window, `(transforms, win_length)`, and the one with which all began, `(win_length,)`."""
+        return _array(self.windows), cosine_window(self.window, self.win_length)
+
     def window_change(self) -> np.ndarray:
         """Mean squared difference of each transform's window from where it began, `(transforms,)`."""
-        start = cosine_window(self.window, self.win_length)
-        return np.mean((_array(self.windows) - start) ** 2, axis=1)
+        windows, start = self.learned_windows()
+        return np.mean((windows - start) ** 2, axis=1)
 
     def kernel_change(self) -> np.ndarray:
         """Frobenius norm of each transform's change of the complex kernels, `(transforms,)`."""
+        return np.sqrt(np.sum(self.kernel_changes_of_bins() ** 2, axis=1))
+
+    def kernel_changes_of_bins(self) -> np.ndarray:
+        """Norm of the change of each bin's complex kernel, `(transforms, bins)`."""
         kernels = dft_kernels(self.n_fft)
         if self.kernels == "fixed":
-            return np.zeros(self.transforms)
+            return np.zeros((self.transforms, 1 + self.n_fft // 2))
         if self.kernels == "free":
             names = ("real_kernels", "imag_kernels")[: 1 if self.mode == "real" else 2]
             changes = [_array(getattr(self, name)) - start for name, start in zip(names, kernels, strict=False)]
         else:
             change = _array(self.change_from).transpose(0, 2, 1) @ _array(self.change_to)
             changes = [change @ kernel for kernel in kernels[: 1 if self.mode == "real" else 2]]
-        return np.sqrt(sum(np.sum(change**2, axis=(1, 2)) for change in changes))
+        return np.sqrt(sum(np.sum(change**2, axis=1) for change in changes))
 
     def changes(self) -> dict[str, float]:
-        """What training logs of the layer, mean over transforms: `window_change`, and `kernel_change` with kernels."""
-        found = {"window_change": float(self.window_change().mean())}
+        """What training logs of the layer: `window_change`, and `kernel_change` with kernels.
+
+        Of several transforms each has its own: `window_change_1`, `window_change_2` ...
+        """
+        found = {"window_change": self.window_change()}
         if self.kernels != "fixed":
-            found["kernel_change"] = float(self.kernel_change().mean())
-        return found
+            found["kernel_change"] = self.kernel_change()
+        return {
+            name if self.transforms == 1 else f"{name}_{number}": float(value)
+            for name, values in found.items()
+            for number, value in enumerate(values, 1)
+        }
 
     def compute_output_shape(self, input_shape):
         channels = tuple(input_shape[2:])

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from keraudio.visualize.study import save_study_curves, save_study_figure
     from keraudio.visualize.transform import save_front_end_figure, save_transform_figure
     from keraudio.visualize.tsne import embed_plane, save_tsne_figure
+    from keraudio.visualize.windows import (
+        LearnedTransform,
+        learned_transforms,
+        save_changes_figure,
+        save_windows_figure,
+    )
 
 # Late, so that a picture of a table needs no backend.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -29,5 +35,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "study": ["save_study_curves", "save_study_figure"],
         "transform": ["save_front_end_figure", "save_transform_figure"],
         "tsne": ["embed_plane", "save_tsne_figure"],
+        "windows": ["LearnedTransform", "learned_transforms", "save_changes_figure", "save_windows_figure"],
     },
 )

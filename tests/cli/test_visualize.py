@@ -26,7 +26,29 @@ def test_clips_are_drawn_by_levels(command: Command, trained_run: Path, tones: P
     )
 
 
-@pytest.mark.parametrize("verb", ["filters", "tsne"])
+def test_learned_windows_of_a_run_are_drawn(command: Command, tmp_path: Path, trained_run: Path) -> None:
+    import keraudio
+    from keraudio.backbones import residual_cnn
+    from keraudio.frontends import adaptive_stft
+
+    front_end = adaptive_stft(4000, n_fft=64, hop_length=32, n_mels=8)
+    backbone = residual_cnn(front_end.output_shape[1:], filters=(2, 2))
+    description = {"labels": ["a", "b"], "sample_rate": 4000, "window": 800, "hop": 400, "multi_label": False}
+    model = keraudio.AudioClassifier(front_end, backbone, description)
+    (tmp_path / "run").mkdir()
+    keraudio.save(model, tmp_path / "run" / "model.keras")
+    (tmp_path / "run" / "metrics.csv").write_text("epoch,loss,stft_window_change,stft_kernel_change\n0,1,0.1,3\n")
+    outcome = command("visualize", "windows", tmp_path / "run", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert outcome.lines == [str(tmp_path / name) for name in ("windows.png", "changes.png")]
+    # A file has no curves beside it.
+    outcome = command("visualize", "windows", tmp_path / "run" / "model.keras", "--out", tmp_path)
+    assert outcome.lines == [str(tmp_path / "windows.png")]
+    outcome = command("visualize", "windows", trained_run, "--out", tmp_path)
+    assert outcome.code == 1 and "A model must have a layer AdaptiveSTFT" in outcome.message
+
+
+@pytest.mark.parametrize("verb", ["filters", "tsne", "windows"])
 def test_help_says_how(command: Command, verb: str) -> None:
     outcome = command("visualize", verb, "--help")
     assert outcome.code == 0 and f"keraudio visualize {verb}" in outcome.out.decode()
