@@ -1,5 +1,6 @@
 """`keraudio study`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def study(
         for one in study_names():
             found = read_study(one)
             size = f"{len(found['rows'])} rows" if "rows" in found else f"{len(found['studies'])} tables"
-            click.echo(f"{one:20}  {found['title']} ({size})")
+            click.echo(f"{one:22}  {found['title']} ({size})")
         return 0
     tables = read_study(name).get("studies")
     if data is None:
@@ -133,7 +134,7 @@ def study(
 
 
 def _draw(study: "Study", folder: Path) -> None:
-    from keraudio.visualize import save_study_curves, save_study_figure
+    from keraudio.visualize import save_confusion_matrix, save_study_curves, save_study_figure
 
     note = "small budget: narrower, fewer epochs" if study.budget == "small" else ""
     save_study_figure(
@@ -153,3 +154,10 @@ def _draw(study: "Study", folder: Path) -> None:
             figure_name=f"{study.figure} of validation windows, {study.data}",
             note=note,
         )
+    for row in study.rows:
+        # A run folder a seed, of a study over folds a fold and seed.
+        for file in sorted((folder / row.name).rglob("report.json")):
+            report = json.loads(file.read_text(encoding="utf-8")).get("reports", {}).get("test", {})
+            if "confusion" in report:
+                picture = file.with_name("confusion_matrix.png")
+                save_confusion_matrix(report["confusion"], report["labels"], picture, title=f"{row.label}, test")

@@ -11,6 +11,8 @@ def test_studies_are_listed(command: Command) -> None:
     outcome = command("study")
     assert outcome.code == 0
     assert [line.split()[0] for line in outcome.lines] == [
+        "adaptive_stft",
+        "adaptive_stft_options",
         "mst_figure3",
         "sample_cnn_scales",
         "sample_cnn_table2",
@@ -19,7 +21,7 @@ def test_studies_are_listed(command: Command) -> None:
         "sample_cnn_table6",
         "sample_cnn_transfer",
     ]
-    assert outcome.lines[3].endswith("(7 rows)") and outcome.lines[6].endswith("(2 tables)")
+    assert outcome.lines[5].endswith("(7 rows)") and outcome.lines[8].endswith("(2 tables)")
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,6 @@ def test_a_study_leaves_its_table_and_picture(command: Command, tones: Path, tmp
     assert text in outcome.out.decode() and "2,000 Hz" in text and "0.8838" in text
     picture = (tmp_path / "study" / "table.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 5000
+    assert (tmp_path / "study" / "curves.png").stat().st_size > 5000
+    for row in ("2000", "4000"):
+        assert (tmp_path / "study" / row / "seed-0" / "confusion_matrix.png").stat().st_size > 5000
