@@ -16,7 +16,7 @@ from keraudio.recipes.load import apply_changes, dump_recipe, set_value
 from keraudio.recipes.run import RECIPE_FILE, Progress, make_folder, prepare_manifest, run_recipe
 from keraudio.recipes.schema import Recipe, SearchParameter, check_recipe
 from keraudio.training.fit import STATE_FILE, read_history
-from keraudio.whole_file import write_text
+from keraudio.whole_file import new_token, write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -159,11 +159,16 @@ class _Searcher:
         self._file_lock = filelock.FileLock
         self._timeout = filelock.Timeout
         self._optuna = optuna
+        facts = {"data": absolute_spec(data), "seed": seed, "storage": storage, "recipe": dump_recipe(recipe)}
         with self._lock:
-            _check_folder(folder, recipe, absolute_spec(data), seed, storage)
-            self._study = self._open(storage)
+            begun = _begun(folder, facts, recipe.name)
+            # A database may hold other searches of the same recipe.
+            name = f"{recipe.name}-{new_token()}" if begun is None else begun
+            self._study = self._open(storage, name)
+            if begun is None:
+                write_text(folder / SEARCH_FILE, json.dumps({"schema": 1, "study": name, **facts}, indent=1) + "\n")
 
-    def _open(self, storage: str | None) -> "optuna.Study":
+    def _open(self, storage: str | None, name: str) -> "optuna.Study":
         optuna = self._optuna
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         backend: Any = storage
@@ -176,7 +181,7 @@ class _Searcher:
         try:
             study = optuna.create_study(
                 storage=backend,
-                study_name=self._plain.name,
+                study_name=name,
                 direction="maximize" if self._maximized else "minimize",
                 load_if_exists=True,
                 pruner=optuna.pruners.MedianPruner(
@@ -360,17 +365,18 @@ def _libraries() -> tuple[Any, Any]:
     return optuna, filelock
 
 
-def _check_folder(folder: Path, recipe: Recipe, data: str, seed: int, storage: str | None) -> None:
-    """Records what is searched; raises `KeraudioError` where the folder holds another search."""
-    facts = {"schema": 1, "data": data, "seed": seed, "storage": storage, "recipe": dump_recipe(recipe)}
+def _begun(folder: Path, facts: dict[str, Any], recipe: str) -> str | None:
+    """The name of the study that the folder holds; raises `KeraudioError` where it is of another search."""
     file = folder / SEARCH_FILE
     if not file.exists():
-        write_text(file, json.dumps(facts, indent=1) + "\n")
-    elif json.loads(file.read_text(encoding="utf-8")) != facts:
+        return None
+    recorded = json.loads(file.read_text(encoding="utf-8"))
+    if {key: recorded[key] for key in facts} != facts:
         raise KeraudioError(
             f"A search goes on only with its own recipe, data, seed and storage ({file}). "
-            f"Received: recipe {recipe.name!r}, data {data!r}, seed {seed}"
+            f"Received: recipe {recipe!r}, data {facts['data']!r}, seed {facts['seed']}, storage {facts['storage']}"
         )
+    return str(recorded["study"])
 
 
 def _ends(parameter: SearchParameter) -> tuple[Any, ...]:

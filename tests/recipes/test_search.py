@@ -178,8 +178,13 @@ def test_trials_may_be_kept_in_a_database(runs: Runs, searched, tmp_path: Path) 
     first = run_search(*searched, folder=tmp_path / "search", trials=2, storage=storage)
     assert run_search(*searched, folder=tmp_path / "search", trials=2, storage=storage) == first
     assert (tmp_path / "search.db").stat().st_size and not (tmp_path / "search" / "search.journal").exists()
+    # The same recipe in another folder is another search, although it is in the same database.
+    other = run_search(*searched, folder=tmp_path / "other", trials=1, storage=storage)
+    assert len(other.trials) == 1 and len(runs.begun) == 3
     with pytest.raises(KeraudioError, match="A storage must be the URL of a database. Received: nowhere: "):
-        run_search(*searched, folder=tmp_path / "other", storage="nowhere")
+        run_search(*searched, folder=tmp_path / "wrong", storage="nowhere")
+    # What was wrong is not remembered.
+    assert len(run_search(*searched, folder=tmp_path / "wrong", trials=1).trials) == 1
 
 
 def test_what_is_wrong_leaves_no_folder(runs: Runs, searched, tmp_path: Path) -> None:
