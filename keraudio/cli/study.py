@@ -146,12 +146,16 @@ def _draw(study: "Study", folder: Path) -> None:
         figure_name=f"{study.figure}, {study.data}",
         note=note,
     )
-    if curves := {row.label: row.curve for row in study.rows if row.curve}:
+    learned = [row for row in study.rows if row.curve]
+    if learned:
         save_study_curves(
-            curves,
+            {
+                "training loss": {row.label: row.loss_curve for row in learned},
+                f"{study.figure} of validation windows, {study.data}": {row.label: row.curve for row in learned},
+            },
             folder / "curves.png",
             title=study.title,
-            figure_name=f"{study.figure} of validation windows, {study.data}",
+            logarithmic=("training loss",),
             note=note,
         )
     for row in study.rows:

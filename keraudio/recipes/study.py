@@ -18,6 +18,9 @@ from keraudio.whole_file import write_text
 BUDGETS = ("full", "small")
 # Of each data set's kind, which figure of the report stands in the table.
 _FIGURES = (("macro_roc_auc", "macro ROC-AUC"), ("accuracy", "accuracy"))
+_VALIDATED = {"accuracy": "val_accuracy", "macro_roc_auc": "val_auc"}
+
+Curve = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class StudyRow:
         n: test clips, of all folds.
         curve: after each epoch, the mean, least and greatest of the same figure over the runs, of single windows of the
             validation clips; as long as the shortest run, and empty where features were classified.
+        loss_curve: the same of the training loss.
         difference: from the reference row, run by run (paired): its mean, and lower and upper end of its 95 % interval
             (Student's t); None of one run, and for the reference.
         seconds: of training an epoch, the mean over all epochs and seeds; None where features were classified.
@@ -52,7 +56,8 @@ class StudyRow:
     published: tuple[float | None, ...] = ()
     published_time: float | None = None
     difference: tuple[float, float, float] | None = None
-    curve: tuple[tuple[float, float, float], ...] = ()
+    curve: Curve = ()
+    loss_curve: Curve = ()
 
     @property
     def mean(self) -> float:
@@ -225,15 +230,15 @@ def _rows(
                 published=tuple(row.get("published", (None,) * len(study["published_figures"]))),
                 published_time=row.get("published_time"),
                 difference=difference,
-                curve=_curve(results[row["name"]], key),
+                curve=_curve(results[row["name"]], _VALIDATED[key]),
+                loss_curve=_curve(results[row["name"]], "loss"),
             )
         )
     return tuple(done), figure
 
 
-def _curve(results: Sequence[RowResult], key: str) -> tuple[tuple[float, float, float], ...]:
-    """Mean, least and greatest of a figure over the runs, after each epoch that all of them had."""
-    column = {"accuracy": "val_accuracy", "macro_roc_auc": "val_auc"}[key]
+def _curve(results: Sequence[RowResult], column: str) -> Curve:
+    """Mean, least and greatest of a metric over the runs, after each epoch that all of them had."""
     # Runs that stopped early are shorter.
     epochs = zip(*(result.history for result in results), strict=False)
     values = [[row[column] for row in rows] for rows in epochs]

@@ -54,38 +54,41 @@ def save_study_figure(
 
 
 def save_study_curves(
-    curves: Mapping[str, Sequence[tuple[float, float, float]]],
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]],
     out: Path,
     *,
     title: str,
-    figure_name: str,
+    logarithmic: Sequence[str] = (),
     note: str = "",
 ) -> None:
     """Draws how each row learned: the mean over its runs after each epoch, and the range between the runs.
 
     Args:
-        curves: by row, in the order of the legend: mean, least and greatest value after each epoch.
+        panels: by what is measured; in each the rows, in the order of the legend: mean, least and greatest value after
+            each epoch.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
-        figure_name: what is measured.
+        logarithmic: panels whose axis is.
         note: in a line below the title.
 
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
-    figure = new_figure(9, 4.5)
-    axes = figure.subplots()
-    for number, (label, values) in enumerate(curves.items()):
-        means, lows, highs = zip(*values, strict=True)
-        # The first epoch is 1, as in the progress and in the report's counts.
-        epochs = range(1, len(means) + 1)
-        colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
-        axes.plot(epochs, means, style, color=colour, marker="." if len(means) == 1 else None, label=label)
-        axes.fill_between(epochs, lows, highs, color=colour, alpha=0.12, linewidth=0)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(figure_name)
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure = new_figure(3 + 5 * len(panels), 4.5)
+    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, curves) in zip(drawn, panels.items(), strict=True):
+        for number, (label, values) in enumerate(curves.items()):
+            means, lows, highs = zip(*values, strict=True)
+            # The first epoch is 1, as in the progress and in the report's counts.
+            epochs = range(1, len(means) + 1)
+            colour, style = PALETTE[number % len(PALETTE)], ("-", "--", ":")[number // len(PALETTE) % 3]
+            axes.plot(epochs, means, style, color=colour, marker="." if len(means) == 1 else None, label=label)
+            axes.fill_between(epochs, lows, highs, color=colour, alpha=0.12, linewidth=0)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.set_yscale("log" if name in logarithmic else "linear")
+        axes.grid(color="0.9")
+        axes.set_axisbelow(True)
+    drawn[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
     save_figure(figure, out)

@@ -451,6 +451,8 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
         read_metrics(tmp_path / "study" / "plain" / f"fold-{fold}" / "seed-0" / "metrics.csv")[1] for fold in (1, 2, 3)
     ]
     accuracies = [history["val_accuracy"][0] for history in histories]
+    losses = [history["loss"][0] for history in histories]
+    assert result.rows[0].loss_curve == ((pytest.approx(sum(losses) / 3), min(losses), max(losses)),)
     assert result.rows[0].curve == ((pytest.approx(sum(accuracies) / 3), min(accuracies), max(accuracies)),)
 
     # Of one fold there are no pairs, and what is done is not done again.

@@ -45,6 +45,8 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
         f"row {n}": [(m, m - 0.05, m + 0.05) for m in np.cumsum(random.uniform(0, 0.05, 1 if n == 2 else 12))]
         for n in range(9)
     }
-    save_study_curves(curves, tmp_path / "curves.png", title="Title", figure_name="accuracy", note="small budget")
+    panels = {"loss": {name: [(9 - m, 9 - h, 9 - low) for m, low, h in row] for name, row in curves.items()}}
+    panels["accuracy"] = curves
+    save_study_curves(panels, tmp_path / "curves.png", title="Title", logarithmic=["loss"], note="small budget")
     for name in ("tsne", "study", "plain", "curves"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
