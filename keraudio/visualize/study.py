@@ -75,6 +75,8 @@ def save_study_curves(
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
     figure = new_figure(3 + 5 * len(panels), 4.5)
+    from matplotlib.ticker import MaxNLocator
+
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, curves) in zip(drawn, panels.items(), strict=True):
         for number, (label, values) in enumerate(curves.items()):
@@ -86,6 +88,7 @@ def save_study_curves(
             axes.fill_between(epochs, lows, highs, color=colour, alpha=0.12, linewidth=0)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_yscale("log" if name in logarithmic else "linear")
         axes.grid(color="0.9")
         axes.set_axisbelow(True)

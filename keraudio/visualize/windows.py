@@ -121,11 +121,14 @@ def save_changes_figure(changes: Mapping[str, Sequence[float]], out: Path, *, ti
     if not panels:
         return False
     figure = new_figure(5.0 * len(panels), 3.8)
+    from matplotlib.ticker import MaxNLocator
+
     for axes, (text, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for number, name in enumerate(names):
             epochs = range(1, len(changes[name]) + 1)
             axes.plot(epochs, changes[name], color=PALETTE[number % len(PALETTE)], label=name.replace("_", " "))
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel(text)
         axes.set_ylim(bottom=0)
         axes.grid(color="0.9")
