@@ -29,20 +29,25 @@ def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--set`, `--out`, `--seed`, `--resume`: how a recipe is run, and where."""
-    command = click.option("--resume", is_flag=True, help="Go on with the run in --out.")(command)
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--set` and `--seed`: what of a recipe is changed, and of its randomness."""
     command = click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
     )(command)
+    return click.option(
+        "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated."
+    )(command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--set`, `--seed`, `--out`, `--resume`: how a recipe is run, and where."""
+    command = click.option("--resume", is_flag=True, help="Go on with the run in --out.")(command)
     command = click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
         help="Run folder. Default: runs/RECIPE-DATE-TIME.",
     )(command)
-    return click.option(
-        "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated."
-    )(command)
+    return recipe_options(command)
 
 
 def run_folder(out: Path | None, recipe: str, *, resume: bool) -> Path:

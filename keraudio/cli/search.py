@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keraudio.cli.options import backend_option, cache_option, can_draw
+from keraudio.cli.options import backend_option, cache_option, can_draw, recipe_options
 
 if TYPE_CHECKING:
     from keraudio.recipes import Search
@@ -25,11 +25,10 @@ run on one folder at once.
 @click.argument("recipe")
 @click.option("--data", required=True, metavar="KIND:PATH", help="Data set; `keraudio datasets` lists the kinds.")
 @click.option("--trials", type=click.IntRange(min=1), help="That must have ended. Default: the recipe's.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a recipe's key; may be repeated.")
+@recipe_options
 @click.option(
     "--storage", metavar="URL", help="Database of the trials, such as sqlite:///FILE. Default: a journal file."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/search-RECIPE.")
 @cache_option
 @backend_option
@@ -86,11 +85,12 @@ def search(
 def _draw(result: "Search", out: Path) -> None:
     from keraudio.visualize import save_importances, save_parallel_coordinates, save_search_history
 
-    ended = [trial for trial in result.trials if trial.value is not None and trial.state in ("complete", "pruned")]
+    states = ("complete", "pruned")
+    ended = [(one, one.value) for one in result.trials if one.value is not None and one.state in states]
     if not ended:
         return
     save_search_history(
-        [(trial.number, trial.value, trial.state == "complete") for trial in ended if trial.value is not None],
+        [(trial.number, value, trial.state == "complete") for trial, value in ended],
         out / "history.png",
         title=result.name,
         metric=result.metric,
@@ -99,7 +99,7 @@ def _draw(result: "Search", out: Path) -> None:
     if result.importances:
         save_importances(result.importances, out / "importances.png", title=result.name, metric=result.metric)
     save_parallel_coordinates(
-        [(trial.parameters, trial.value) for trial in ended if trial.value is not None],
+        [(trial.parameters, value) for trial, value in ended],
         out / "parallel.png",
         title=result.name,
         metric=result.metric,

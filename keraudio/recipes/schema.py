@@ -60,8 +60,8 @@ class AudioSettings(_Section):
         sample_rate: in Hz.
         window: seconds that the model sees at once.
         hop: seconds between successive windows of a clip, when it is evaluated. Defaults to half of `window`.
-        silence: decibels at which a window is silent: it does not vote, nor is it trained on with `sampling =
-            "windows"` (`keraudio.audio.audible_windows`). None: every window counts.
+        silence: decibels at which a window is silent: it does not vote, nor is it trained on unless `sampling =
+            "crops"` (`keraudio.audio.audible_windows`). None: every window counts.
     """
 
     sample_rate: int = Field(default=22050, ge=1000, le=192000)

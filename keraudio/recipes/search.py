@@ -207,7 +207,7 @@ class _Searcher:
                 return None
             self._study.sampler = self._sampler(len(trials))
             trial = self._study.ask()
-            place = trial.user_attrs.get(_FOLDER) or f"trials/{trial.number:04d}"
+            place = _place(trial)
             trial.set_user_attr(_FOLDER, place)
             make_folder(self._folder / place)
             owned = self._file_lock(self._folder / place / ".lock")
@@ -228,7 +228,7 @@ class _Searcher:
         """Ends trials whose process is gone, and has them continued."""
         states = self._optuna.trial.TrialState
         for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            place = trial.user_attrs.get(_FOLDER, f"trials/{trial.number:04d}")
+            place = _place(trial)
             make_folder(self._folder / place)
             lock = self._file_lock(self._folder / place / ".lock")
             try:
@@ -354,6 +354,11 @@ class _Searcher:
 
 # A trial that waits is one of a process that is gone; it counts once it runs again.
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
+
+
+def _place(trial: "optuna.Trial | optuna.trial.FrozenTrial") -> str:
+    """A trial's run folder within that of the search: its own, or that of the trial which it continues."""
+    return str(trial.user_attrs.get(_FOLDER, f"trials/{trial.number:04d}"))
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -7,9 +7,10 @@ from keraudio.errors import KeraudioError
 from keraudio.whole_file import whole_file
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "PALETTE", "VERMILION", "new_figure", "save_figure"]
+__all__ = ["BLUE", "GREY", "PALETTE", "VERMILION", "add_grid", "count_along_x", "new_figure", "save_figure"]
 
 # Two colours that people with any colour blindness tell apart.
 # Source: M. Okabe and K. Ito, "Color universal design" (2002).
@@ -44,6 +45,19 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def add_grid(axes: "Axes") -> None:
+    """Light lines behind what is drawn."""
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+
+
+def count_along_x(axes: "Axes") -> None:
+    """Whole numbers alone along the horizontal axis, as of epochs."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save_figure(figure: "Figure", out: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure
+from keraudio.visualize.figure import BLUE, GREY, VERMILION, add_grid, count_along_x, new_figure, save_figure
 
 
 def save_search_history(
@@ -25,8 +25,6 @@ def save_search_history(
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
     figure = new_figure(7, 4)
-    from matplotlib.ticker import MaxNLocator
-
     axes = figure.subplots()
     for complete, marker, colour, name in ((True, "o", BLUE, "complete"), (False, "x", GREY, "pruned")):
         shown = [(number, value) for number, value, ended in trials if ended is complete]
@@ -39,7 +37,7 @@ def save_search_history(
         axes.step(numbers, best, where="post", color=VERMILION, label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel(metric).set_parse_math(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    count_along_x(axes)
     _finish(axes)
     axes.legend(frameon=False)
     figure.suptitle(title, fontsize=11).set_parse_math(False)
@@ -147,7 +145,6 @@ def _heights(values: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list
 
 
 def _finish(axes: Any) -> None:
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
+    add_grid(axes)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

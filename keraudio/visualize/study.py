@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, new_figure, save_figure
+from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, add_grid, count_along_x, new_figure, save_figure
 
 
 def save_study_figure(
@@ -75,8 +75,6 @@ def save_study_curves(
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
     figure = new_figure(3 + 5 * len(panels), 4.5)
-    from matplotlib.ticker import MaxNLocator
-
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, curves) in zip(drawn, panels.items(), strict=True):
         for number, (label, values) in enumerate(curves.items()):
@@ -88,10 +86,9 @@ def save_study_curves(
             axes.fill_between(epochs, lows, highs, color=colour, alpha=0.12, linewidth=0)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        count_along_x(axes)
         axes.set_yscale("log" if name in logarithmic else "linear")
-        axes.grid(color="0.9")
-        axes.set_axisbelow(True)
+        add_grid(axes)
     drawn[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
     save_figure(figure, out)

@@ -10,7 +10,7 @@ import numpy as np
 from keraudio.classifier import layers_of
 from keraudio.errors import KeraudioError
 from keraudio.layers import AdaptiveSTFT
-from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, new_figure, save_figure
+from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, add_grid, count_along_x, new_figure, save_figure
 
 # Of spectra, below the greatest value.
 _DECIBELS = 100.0
@@ -94,8 +94,7 @@ def save_windows_figure(transforms: Sequence[LearnedTransform], sample_rate: int
             row[2].set_ylim(bottom=0)
             row[2].set_title("change of kernels over their norm", fontsize=10)
         for axes in row:
-            axes.grid(color="0.9")
-            axes.set_axisbelow(True)
+            add_grid(axes)
     figure.suptitle(title, fontsize=11).set_parse_math(False)
     save_figure(figure, out)
 
@@ -121,18 +120,15 @@ def save_changes_figure(changes: Mapping[str, Sequence[float]], out: Path, *, ti
     if not panels:
         return False
     figure = new_figure(5.0 * len(panels), 3.8)
-    from matplotlib.ticker import MaxNLocator
-
     for axes, (text, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for number, name in enumerate(names):
             epochs = range(1, len(changes[name]) + 1)
             axes.plot(epochs, changes[name], color=PALETTE[number % len(PALETTE)], label=name.replace("_", " "))
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        count_along_x(axes)
         axes.set_ylabel(text)
         axes.set_ylim(bottom=0)
-        axes.grid(color="0.9")
-        axes.set_axisbelow(True)
+        add_grid(axes)
         axes.legend(frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11).set_parse_math(False)
     save_figure(figure, out)

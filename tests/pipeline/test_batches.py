@@ -12,6 +12,15 @@ some_lengths = st.lists(st.integers(1, 60), min_size=1, max_size=9)
 few = settings(max_examples=15, deadline=None)
 
 
+windows_of_an_epoch = {
+    "lengths": some_lengths,
+    "window": st.integers(1, 70),
+    "hop": st.integers(1, 40),
+    "batch_size": st.integers(1, 12),
+    "epoch": st.integers(0, 1000),
+}
+
+
 def told(waveforms: np.ndarray) -> np.ndarray:
     """What the samples of `counted_clips` tell: 100 * clip + place + 1, and 0 where they are filling."""
     return np.rint(waveforms * 32767).astype(int)
@@ -127,13 +136,7 @@ def test_windows_are_every_window_of_every_clip_in_order(
 
 
 @few
-@given(
-    lengths=some_lengths,
-    window=st.integers(1, 70),
-    hop=st.integers(1, 40),
-    batch_size=st.integers(1, 12),
-    epoch=st.integers(0, 1000),
-)
+@given(**windows_of_an_epoch)
 def test_all_windows_are_taken_once_an_epoch_in_random_order(
     counted_clips: Any, lengths: list[int], window: int, hop: int, batch_size: int, epoch: int
 ) -> None:
@@ -152,13 +155,7 @@ def test_all_windows_are_taken_once_an_epoch_in_random_order(
 
 
 @few
-@given(
-    lengths=some_lengths,
-    window=st.integers(1, 70),
-    hop=st.integers(1, 40),
-    batch_size=st.integers(1, 12),
-    epoch=st.integers(0, 1000),
-)
+@given(**windows_of_an_epoch)
 def test_jittered_windows_stay_within_half_a_hop_and_the_clip(
     counted_clips: Any, lengths: list[int], window: int, hop: int, batch_size: int, epoch: int
 ) -> None:
