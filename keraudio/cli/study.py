@@ -146,13 +146,13 @@ def _draw(study: "Study", folder: Path) -> None:
         figure_name=f"{study.figure}, {study.data}",
         note=note,
     )
-    learned = [row for row in study.rows if row.curve]
+    learned = [row for row in study.rows if row.loss_curve]
     if learned:
+        panels = {"training loss": {row.label: row.loss_curve for row in learned}}
+        if any(row.curve for row in learned):
+            panels[f"{study.figure} of validation windows, {study.data}"] = {row.label: row.curve for row in learned}
         save_study_curves(
-            {
-                "training loss": {row.label: row.loss_curve for row in learned},
-                f"{study.figure} of validation windows, {study.data}": {row.label: row.curve for row in learned},
-            },
+            panels,
             folder / "curves.png",
             title=study.title,
             logarithmic=("training loss",),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from keraudio.classifier import load
 from keraudio.datasets import Manifest, absolute_spec, assign_splits, load_manifest
-from keraudio.errors import KeraudioError
+from keraudio.errors import DatasetError, KeraudioError
 from keraudio.evaluation import evaluate_clips
 from keraudio.pipeline import CachedClips, Copies, Crops, Windows, cache_clips, default_cache_folder, with_copies
 from keraudio.recipes.build import build_classifier
@@ -150,9 +150,16 @@ def training_batches(
     seed: int,
     cache_folder: Path | None,
     progress: Progress,
-) -> tuple[Crops, Windows]:
-    """Batches to train on, with copies of the clips where the recipe has some, and batches to validate on."""
+) -> tuple[Crops, Windows | None]:
+    """Batches to train on, with copies of the clips where the recipe has some, and batches to validate on.
+
+    Raises:
+        DatasetError: there are no validation clips, and the recipe needs some.
+    """
     training = recipe.training
+    validates = any(clip.split == "valid" for clip in clips.manifest.clips)
+    if not validates and training.keep == "best":
+        raise DatasetError('There must be validation clips, or `training.keep` must be "last". Received: none')
     train = clips.split("train")
     if training.copies is not None:
         train = with_copies(
@@ -175,7 +182,7 @@ def training_batches(
             sample_rate=recipe.audio.sample_rate,
             silence=recipe.audio.silence,
         ),
-        held_out_windows(recipe, clips, "valid"),
+        held_out_windows(recipe, clips, "valid") if validates else None,
     )
 
 

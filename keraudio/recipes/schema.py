@@ -217,6 +217,8 @@ class Recipe(_Section):
             if name not in AUGMENTATIONS:
                 raise ValueError(_unknown(f"augmentation.{name}", name, AUGMENTATIONS))
             _check_options(f"augmentation.{name}", options, AUGMENTATIONS[name])
+        if self.search is not None and self.training.keep == "last":
+            raise ValueError("with `search`, `training.keep` must be 'best': trials are compared by `monitor`")
         return self
 
 
@@ -252,6 +254,8 @@ class PretrainingRecipe(_Section):
         training = self.training
         if training.mixup is not None or training.label_smoothing or training.monitor != "val_loss":
             raise ValueError("without labels `training` takes no `mixup`, no `label_smoothing`, no other `monitor`")
+        if training.keep == "last":
+            raise ValueError("without labels `training.keep` must be 'best'")
         return self
 
 

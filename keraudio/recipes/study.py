@@ -35,7 +35,7 @@ class StudyRow:
         high: upper end.
         n: test clips, of all folds.
         curve: after each epoch, the mean, least and greatest of the same figure over the runs, of single windows of the
-            validation clips; as long as the shortest run, and empty where features were classified.
+            validation clips; as long as the shortest run, and empty where there were none or features were classified.
         loss_curve: the same of the training loss.
         difference: from the reference row, run by run (paired): its mean, and lower and upper end of its 95 % interval
             (Student's t); None of one run, and for the reference.
@@ -238,10 +238,10 @@ def _rows(
 
 
 def _curve(results: Sequence[RowResult], column: str) -> Curve:
-    """Mean, least and greatest of a metric over the runs, after each epoch that all of them had."""
+    """Mean, least and greatest of a metric over the runs, after each epoch that all of them had, if measured."""
     # Runs that stopped early are shorter.
     epochs = zip(*(result.history for result in results), strict=False)
-    values = [[row[column] for row in rows] for rows in epochs]
+    values = [[row[column] for row in rows] for rows in epochs if all(column in row for row in rows)]
     return tuple((statistics.fmean(one), min(one), max(one)) for one in values)
 
 

@@ -116,7 +116,8 @@ class StudyRuns:
             RecipeError: the changes do not fit it.
         """
         data = study_recipe(self.study, row, small=self.small)
-        self._turn(data, fold)
+        every = next(one for one in self.study["rows"] if one["name"] == row).get("every_fold", False)
+        self._turn(data, fold, validates=not every)
         if "start" in parts:
             data["start"] = parts["start"]
         if "front_end_start" in parts:
@@ -124,14 +125,14 @@ class StudyRuns:
         apply_changes(data, self.changes)
         return check_recipe(data, source=f"{self.study['name']}/{row}")
 
-    def _turn(self, data: dict[str, Any], fold: int | None) -> None:
+    def _turn(self, data: dict[str, Any], fold: int | None, *, validates: bool = True) -> None:
         if fold is None:
             return
         folds = self._all_folds
         # As the papers on ESC-50 have it: the fold before the tested one is validated on.
-        before = folds[folds.index(fold) - 1]
-        rest = [one for one in folds if one not in (fold, before)]
-        turn = {"split": "folds", "train_folds": rest, "valid_folds": [before], "test_folds": [fold]}
+        valid = [folds[folds.index(fold) - 1]] if validates else []
+        rest = [one for one in folds if one not in (fold, *valid)]
+        turn = {"split": "folds", "train_folds": rest, "valid_folds": valid, "test_folds": [fold]}
         data["data"] = data.get("data", {}) | turn
 
     def train(self, row: dict[str, Any], seed: int) -> list[RowResult]:

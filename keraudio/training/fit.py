@@ -1,4 +1,4 @@
-"""One training run: `model.fit` with checkpoints, the best epoch kept, and a table of metrics."""
+"""One training run: `model.fit` with checkpoints, the best or last epoch kept, and a table of metrics."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ class Fitted:
 
     Attributes:
         history: one dict of metrics an epoch.
-        best_epoch: the epoch (from 0) whose weights `model.keras` holds.
+        best_epoch: the epoch (from 0) whose weights `model.keras` holds; the last one with `keep = "last"`.
         stopped_early: True where patience ran out, of the last stage if there are several.
         stage: of a staged learning rate, from 0.
         stage_began: its first epoch.
@@ -54,14 +54,14 @@ class Fitted:
 def fit(
     classifier: keras.Model,
     train: Crops,
-    valid: Windows,
+    valid: Windows | None,
     settings: TrainingSettings,
     *,
     folder: Path,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Trains a classifier; its best epoch is in `folder/model.keras` from the first epoch on.
+    """Trains a classifier; its best epoch so far, or its last, is in `folder/model.keras` from the first epoch on.
 
     Layers that learn a transform add columns of how far it has changed, such as `stft_window_change`. After every
     epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced
@@ -71,7 +71,7 @@ def fit(
     Args:
         classifier: a model with a description; trained in place, and left with the last epoch's weights.
         train: training batches.
-        valid: validation batches.
+        valid: validation batches; None, with `keep = "last"`, for none.
         settings: how to train.
         folder: of the run; it must exist.
         resume: go on from `state.npz`. Defaults to False.
@@ -99,7 +99,7 @@ def fit_front_end(
     front_end: keras.Model,
     target: keras.Model,
     train: Crops,
-    valid: Windows,
+    valid: Windows | None,
     settings: TrainingSettings,
     *,
     sample_rate: int,
@@ -109,14 +109,14 @@ def fit_front_end(
 ) -> Fitted:
     """Teaches a front end what another one gives, by the mean squared error and without labels.
 
-    As `fit`, with the best epoch in `folder/front_end.keras` (Tax et al. 2017, section 2.2.1).
+    As `fit`, with its weights in `folder/front_end.keras` (Tax et al. 2017, section 2.2.1).
 
     Args:
         front_end: trained in place.
         target: a model from waveforms to features of as many bins, and of as many frames or more; the last are left out
             then.
         train: training batches.
-        valid: validation batches.
+        valid: validation batches; None, with `keep = "last"`, for none.
         settings: how to train; its `monitor` is `"val_loss"`.
         sample_rate: of the waveforms, in Hz.
         folder: of the run; it must exist.
@@ -152,7 +152,7 @@ def _fit(
     metrics: list[keras.metrics.Metric],
     trained: _Trained,
     train: Crops,
-    valid: Windows,
+    valid: Windows | None,
     settings: TrainingSettings,
     folder: Path,
     resume: bool,
@@ -180,7 +180,7 @@ def _fit(
     keeper = _Keeper(trained, settings, folder, fitted, train, progress)
     model.fit(
         feed(train, first_epoch=first_epoch),
-        validation_data=feed(valid),
+        validation_data=None if valid is None else feed(valid),
         steps_per_epoch=train.steps,
         initial_epoch=first_epoch,
         epochs=settings.epochs,
@@ -259,11 +259,12 @@ class _Keeper(keras.callbacks.Callback):
                 f"Received: loss={row['loss']} in epoch {epoch}"
             )
         history = self.fitted.history
-        if self.settings.monitor not in row:
+        keeps_last = self.settings.keep == "last"
+        if not keeps_last and self.settings.monitor not in row:
             known = ", ".join(name for name in row if name.startswith("val_"))
             raise KeraudioError(f"`training.monitor` must be one of {known}. Received: {self.settings.monitor!r}")
         history.append(row)
-        if epoch == 0 or _better(row, history[self.fitted.best_epoch], self.settings.monitor):
+        if keeps_last or epoch == 0 or _better(row, history[self.fitted.best_epoch], self.settings.monitor):
             self.fitted.best_epoch = epoch
             self.trained.save(self.folder / self.trained.file)
         patience = self.settings.patience

@@ -73,7 +73,9 @@ class TrainingSettings(BaseModel):
         warmup_epochs: epochs over which the rate rises from zero.
         label_smoothing: share of each label spread over all, single-label only.
         clip_norm: bound on the global norm of the gradient; None for no bound.
-        monitor: metric on the validation clips that decides which epoch's weights are kept.
+        keep: `"best"`, the weights of the epoch that `monitor` finds best, or `"last"`, as papers have it that select
+            nothing; only then there may be no validation clips.
+        monitor: metric on the validation clips that decides which epoch is best.
         patience: epochs without a better `monitor` before training stops; None never stops early.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
         mixup: mixing of waveforms and labels; None for none.
@@ -96,6 +98,7 @@ class TrainingSettings(BaseModel):
     warmup_epochs: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
+    keep: Literal["best", "last"] = "best"
     monitor: Literal["val_loss", "val_accuracy", "val_auc"] = "val_loss"
     patience: int | None = Field(default=None, ge=1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -108,6 +111,8 @@ class TrainingSettings(BaseModel):
             raise ValueError("`schedule` = 'staged' needs `patience`, and no `warmup_epochs`")
         if self.schedule == "exponential" and self.warmup_epochs:
             raise ValueError("`schedule` = 'exponential' takes no `warmup_epochs`")
+        if self.keep == "last" and self.patience is not None:
+            raise ValueError("`keep` = 'last' takes no `patience`")
         return self
 
 

@@ -65,7 +65,7 @@ def save_study_curves(
 
     Args:
         panels: by what is measured; in each the rows, in the order of the legend: mean, least and greatest value after
-            each epoch.
+            each epoch, or nothing where it was not measured.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
         logarithmic: panels whose axis is.
@@ -78,6 +78,8 @@ def save_study_curves(
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, curves) in zip(drawn, panels.items(), strict=True):
         for number, (label, values) in enumerate(curves.items()):
+            if not values:
+                continue
             means, lows, highs = zip(*values, strict=True)
             # The first epoch is 1, as in the progress and in the report's counts.
             epochs = range(1, len(means) + 1)
@@ -89,6 +91,6 @@ def save_study_curves(
         count_along_x(axes)
         axes.set_yscale("log" if name in logarithmic else "linear")
         add_grid(axes)
-    drawn[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.legend(*drawn[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
     save_figure(figure, out)

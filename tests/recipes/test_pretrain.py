@@ -160,6 +160,7 @@ def test_targets_that_do_not_fit_are_refused(finished: Any, tmp_path: Path) -> N
     ("sections", "said"),
     [
         ({"training": {"mixup": {}}}, "without labels `training` takes no `mixup`"),
+        ({"training": {"keep": "last"}}, "without labels `training.keep` must be 'best'"),
         ({"training": {"monitor": "val_accuracy"}}, "no other `monitor`"),
         ({"target": {"name": "log_mell"}}, "`target.name` must be one of .* Did you mean 'log_mel'"),
         ({"backbone": {"name": "piczak"}}, "unknown key `backbone`"),

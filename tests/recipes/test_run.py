@@ -188,6 +188,12 @@ def test_a_run_that_cannot_begin_leaves_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+def test_without_validation_clips_the_last_epoch_is_kept(finished: Finished, tmp_path: Path) -> None:
+    sections = {"data": {"split": "random", "fractions": [0.5, 0.0, 0.5]}, "training": {"epochs": 2, "keep": "last"}}
+    run = run_recipe(recipe(**sections), finished.data, folder=tmp_path / "run", cache_folder=finished.cache)
+    assert run.fitted.best_epoch == 1 and list(run.reports) == ["test"]
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(finished: Finished, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KeraudioError, match="file/run: cannot be made: "):

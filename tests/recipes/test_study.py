@@ -380,6 +380,12 @@ label = "unfrozen"
 start_row = "learned"
 [rows.set]
 [[rows]]
+name = "every"
+label = "every"
+every_fold = true
+[rows.set]
+training = { keep = "last" }
+[[rows]]
 name = "more"
 label = "more"
 pretrained = true
@@ -419,7 +425,7 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
 
     options: dict[str, Any] = {"folder": tmp_path / "study", "budget": "small", "cache_folder": tmp_path / "cache"}
     result = run_study("tiny_folds", over_folds, **options)
-    assert [row.name for row in result.rows] == ["plain", "learned", "unfrozen"] and result.folds == (1, 2, 3)
+    assert [row.name for row in result.rows] == ["plain", "learned", "unfrozen", "every"] and result.folds == (1, 2, 3)
     assert {row.n for row in result.rows} == {16} and {len(row.values) for row in result.rows} == {3}
     for fold, before, other in ((1, 3, 2), (2, 1, 3), (3, 2, 1)):
         wanted = {"train_folds": [other], "valid_folds": [before], "test_folds": [fold]}
@@ -427,6 +433,13 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
             folder = tmp_path / "study" / row / f"fold-{fold}" / "seed-0"
             data = tomllib.loads((folder / "recipe.toml").read_text())["data"]
             assert {name: data[name] for name in wanted} == wanted
+    # Nothing is selected where the last fold but the tested one is trained on, too.
+    folder = tmp_path / "study" / "every" / "fold-2" / "seed-0"
+    data = tomllib.loads((folder / "recipe.toml").read_text())["data"]
+    assert (data["train_folds"], data.get("valid_folds", []), data["test_folds"]) == ([1, 3], [], [2])
+    assert not any(name.startswith("val_") for name in read_metrics(folder / "metrics.csv")[1])
+    assert result.rows[3].curve == () and len(result.rows[3].loss_curve) == 1
+
     # What was learned beforehand is kept to the bit, and what then was unfrozen began there.
     runs = {row: tmp_path / "study" / row / "fold-2" / "seed-0" for row in ("pretraining", "learned", "unfrozen")}
     from keraudio.learned_front_end import load_front_end

@@ -88,6 +88,28 @@ def test_the_run_folder_and_the_metrics_are_true(tmp_path: Path, clips: Any, kin
     assert fitted.history[fitted.best_epoch]["val_loss"] == min(row["val_loss"] for row in fitted.history)
 
 
+@pytest.mark.parametrize(("keep", "kept"), [("best", 0), ("last", 2)])
+def test_of_epochs_as_good_the_first_is_kept_or_where_nothing_is_selected_the_last(
+    tmp_path: Path, clips: Any, keep: str, kept: int
+) -> None:
+    settings = TrainingSettings(**QUICK | FROZEN | {"keep": keep})
+    fitted = fit(frozen_classifier(), *tone_batches(clips), settings, folder=tmp_path)
+    assert len({row["val_loss"] for row in fitted.history}) == 1 and fitted.best_epoch == kept
+
+
+def test_without_validation_clips_the_last_epoch_is_kept(tmp_path: Path, clips: Any) -> None:
+    keras.utils.set_random_seed(0)
+    settings = TrainingSettings(**QUICK | {"keep": "last"})
+    classifier = tone_classifier()
+    fitted = fit(classifier, tone_batches(clips)[0], None, settings, folder=tmp_path)
+    assert [name for name in fitted.history[0] if name.startswith("val_")] == [] and fitted.best_epoch == 2
+    kept = keraudio.load(tmp_path / "model.keras")
+    for one, other in zip(kept.get_weights(), classifier.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    resumed = fit(tone_classifier(), tone_batches(clips)[0], None, settings, folder=tmp_path, resume=True)
+    assert resumed == fitted
+
+
 @pytest.mark.backends
 def test_both_kinds_of_feed_train_the_same_model(tmp_path: Path, clips: Any, use_feed: UseFeed) -> None:
     histories = []

@@ -101,6 +101,8 @@ def test_adam_has_no_weight_decay() -> None:
         {"schedule": "exponential", "decay": 0.0},
         {"decay": 1.1},
         {"monitor": "loss"},
+        {"keep": "first"},
+        {"keep": "last", "patience": 3},
         {"precision": "float64"},
         {"mixup": {"alpha": 0}},
         {"mixup": {"alpha": 0.2, "probability": 1.1}},
