@@ -17,6 +17,7 @@ class LayerCase:
         shape: of one example, with the length that varies first.
         lengths: values of that length at which shapes may change.
         weights: number of weights, and `trainable` of them are trained.
+        idle: ends of the paths of trained weights that change nothing, by design.
         follows_policy: the output has the policy's compute dtype, else always float32.
         random: takes `training`, and rests without it.
         mixes_batch: an example's result depends on others, by design.
@@ -29,6 +30,7 @@ class LayerCase:
     lengths: Sequence[int] = ()
     weights: int = 0
     trainable: int = 0
+    idle: Sequence[str] = ()
     follows_policy: bool = False
     random: bool = False
     mixes_batch: bool = False
@@ -49,6 +51,13 @@ class LayerCase:
         """A functional model of the layer alone; its length is dynamic unless given."""
         x = keras.Input((length, *self.shape[1:]) if self.lengths else self.shape)
         return keras.Model(x, self.call(layer, x))
+
+
+def drawn(layer: keras.Layer, x: Any, **options: Any) -> Any:
+    """As `LayerCase.call` does by itself, of a layer that draws its weights: the same ones each time."""
+    if not layer.built:
+        keras.utils.set_random_seed(0)
+    return layer(x, **options)
 
 
 def array(tensor: Any) -> np.ndarray:

@@ -28,6 +28,9 @@ def weights_gradients_are_slopes(case: LayerCase, tmp_path: Path) -> None:
         largest = np.zeros(value.shape)
         largest.flat[np.argmax(np.abs(slopes * size))] = 1
         mixture = random.choice([-1.0, 1.0], value.shape)
+        if weight.path.endswith(tuple(case.idle)):
+            assert np.max(np.abs(slopes)) < 1e-4, weight.path
+            continue
         sure = False
         for direction in (largest * size, mixture * size):
 
@@ -131,7 +134,8 @@ def learned_weights_move_and_lower_the_loss(case: LayerCase, tmp_path: Path) -> 
     losses = [float(model.train_on_batch(x, target)) for _ in range(8)]
     assert losses[-1] < losses[0] < np.inf, losses
     for weight, value in zip(weights, begun, strict=True):
-        assert np.isfinite(array(weight)).all() and (array(weight) != value).any(), weight.path
+        moved = (array(weight) != value).any() or weight.path.endswith(tuple(case.idle))
+        assert np.isfinite(array(weight)).all() and moved, weight.path
         assert _is_valid(weight), weight.path
 
 
@@ -150,8 +154,9 @@ def learning_can_be_switched_between_two_fits(case: LayerCase, tmp_path: Path) -
         # Tracing three graphs of TensorFlow takes longer than running none.
         model.compile(keras.optimizers.Adam(1e-3), "mse", run_eagerly=keras.backend.backend() == "tensorflow")
         model.train_on_batch(x, target)
-        moved = [bool((array(weight) != value).any()) for weight, value in zip(learned, before, strict=True)]
-        assert moved == [trainable] * case.trainable, [weight.path for weight in learned]
+        for weight, value in zip(learned, before, strict=True):
+            moved = bool((array(weight) != value).any())
+            assert moved == trainable or weight.path.endswith(tuple(case.idle)), weight.path
 
 
 LEARNING_CHECKS = [

@@ -11,6 +11,7 @@ Examples:
   keraudio convert musicnn --out models
   keraudio convert musicnn --out models --wheel musicnn-0.1.0-py3-none-any.whl
   keraudio tag ~/Music --model models/msd_musicnn.keras
+  keraudio convert hdemucs 955717e8.safetensors --out runs/hdemucs.keras
   keraudio convert sample_cnn best_weights.hdf5 --labels mtat --out samplecnn.keras
 """
 
@@ -72,4 +73,27 @@ def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
 
     names = [line.strip() for line in text.splitlines() if line.strip()]
     convert_sample_cnn(weights, out, names, flipped=not unflipped)
+    click.echo(out)
+
+
+@convert.command()
+@click.argument("weights", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .keras file.")
+@click.option("--sample-rate", default=16000, show_default=True, type=click.IntRange(1000, 192000), help="In Hz.")
+@click.option(
+    "--seconds", default=30.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Heard at once."
+)
+@backend_option
+def hdemucs(weights: Path, out: Path, sample_rate: int, seconds: float) -> None:
+    """Convert WEIGHTS of Hybrid Demucs (Défossez 2021; safetensors) to a GAFX-U front end that fit may start from."""
+    from keraudio.errors import ModelFileError
+
+    if out.suffix != ".keras":
+        raise ModelFileError(f"A front end file must end in .keras. Received: {out}")
+    from keraudio.cli.start import start_keras
+
+    start_keras()
+    from keraudio.convert import convert_hdemucs
+
+    convert_hdemucs(weights, out, sample_rate=sample_rate, seconds=seconds)
     click.echo(out)

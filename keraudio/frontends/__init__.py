@@ -9,6 +9,9 @@ import keras
 
 from keraudio.frontends.adaptive_stft import adaptive_stft
 from keraudio.frontends.cqt import cqt
+from keraudio.frontends.gafx_a import gafx_a
+from keraudio.frontends.gafx_r import gafx_r
+from keraudio.frontends.gafx_u import gafx_u
 from keraudio.frontends.leaf import leaf
 from keraudio.frontends.log_mel import log_mel
 from keraudio.frontends.mfcc import mfcc
@@ -20,6 +23,9 @@ from keraudio.frontends.strided_conv import strided_conv
 FRONT_ENDS: dict[str, Callable[..., keras.Model]] = {
     "adaptive_stft": adaptive_stft,
     "cqt": cqt,
+    "gafx_a": gafx_a,
+    "gafx_r": gafx_r,
+    "gafx_u": gafx_u,
     "leaf": leaf,
     "log_mel": log_mel,
     "mfcc": mfcc,
@@ -33,6 +39,9 @@ __all__ = [
     "FRONT_ENDS",
     "adaptive_stft",
     "cqt",
+    "gafx_a",
+    "gafx_r",
+    "gafx_u",
     "leaf",
     "log_mel",
     "mfcc",

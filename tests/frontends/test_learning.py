@@ -21,6 +21,12 @@ WINDOWS = 4
 SMALL_MEL = {"n_fft": 256, "hop_length": 128, "n_mels": 32}
 OPTIONS = {
     "adaptive_stft": SMALL_MEL,
+    "gafx_a": {"row": 20, "width": 0.125, "channels": 8, "heads": 2},
+    "gafx_r": {"row": 20, "width": 0.125},
+    "gafx_u": {
+        **{"channels": 4, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_starts": 2, "norm_groups": 2, "heads": 2},
+        **{"sources": 2, "bands": 16},
+    },
     "leaf": {"filters": 8, "kernel_size": 65},
     "log_mel": {**SMALL_MEL, "learnable": True},
     "mfcc": {**SMALL_MEL, "n_mfcc": 13},
