@@ -63,10 +63,11 @@ def fit(
 ) -> Fitted:
     """Trains a classifier; its best epoch so far, or its last, is in `folder/model.keras` from the first epoch on.
 
-    Layers that learn a transform add columns of how far it has changed, such as `stft_window_change`. After every
-    epoch `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced
-    whole, so a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and
-    the place in the data, and gives what the unbroken run would have given.
+    Layers that learn a transform add columns of how far it has changed, such as `stft_window_change`. A step whose loss
+    or gradients are not finite changes no weight and no statistic; `skipped_steps` counts them. After every epoch
+    `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced whole, so a kill
+    costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in the
+    data, and gives what the unbroken run would have given.
 
     Args:
         classifier: a model with a description; trained in place, and left with the last epoch's weights.
@@ -81,10 +82,9 @@ def fit(
         The metrics of all epochs, resumed ones included.
 
     Raises:
-        KeraudioError: the loss is no longer finite, there is no checkpoint to resume from, or it is another model's.
+        KeraudioError: no step of an epoch was finite, there is no checkpoint to resume from, or it is another model's.
     """
     description = describe(classifier)
-    # The policy tells `compile` to scale the loss where float16 needs it.
     model = TrainingModel(classifier, _mixing(settings, description.sample_rate), dtype=settings.precision)
     loss, metrics = loss_and_metrics(
         multi_label=description.multi_label,
@@ -128,7 +128,7 @@ def fit_front_end(
 
     Raises:
         ValueError: the target does not fit the front end.
-        KeraudioError: the loss is no longer finite, there is no checkpoint to resume from, or it is another model's.
+        KeraudioError: no step of an epoch was finite, there is no checkpoint to resume from, or it is another model's.
     """
     model = TransformModel(front_end, target, dtype=settings.precision)
     store = partial(save_front_end, front_end, sample_rate)
@@ -227,6 +227,7 @@ class _Keeper(keras.callbacks.Callback):
         self.seed = train.seed
         self.progress = progress or (lambda _event: None)
         self.began = 0.0
+        self.skipped = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.progress(
@@ -240,6 +241,8 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.began = time.perf_counter()
+        # The optimizer's count goes on over epochs, and is part of the state that a resumed run starts from.
+        self.skipped = _count(self.model.optimizer.skipped)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if batch == 0:
@@ -252,8 +255,9 @@ class _Keeper(keras.callbacks.Callback):
         row = {"epoch": epoch} | {name: float(value) for name, value in sorted((logs or {}).items())}
         row |= _changes(self.trained.model)
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["skipped_steps"] = _count(self.model.optimizer.skipped) - self.skipped
         row["seconds"] = round(time.perf_counter() - self.began, 3)
-        if not math.isfinite(row["loss"]):
+        if not math.isfinite(row["loss"]) or row["skipped_steps"] >= self.steps:
             raise KeraudioError(
                 f"Training must keep a finite loss; lower `training.learning_rate` or set `training.clip_norm`. "
                 f"Received: loss={row['loss']} in epoch {epoch}"
@@ -288,11 +292,14 @@ class _Keeper(keras.callbacks.Callback):
         self.fitted.stage_began = epoch
         best = self.trained.load(self.folder / self.trained.file)
         self.trained.model.set_weights(best.get_weights())
-        # Of float16 the optimizer that scales the loss has the real one inside.
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        optimizer = self.model.optimizer.inner_optimizer
         for variable in optimizer.variables:
             variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
         optimizer.learning_rate = self.settings.learning_rate * self.settings.stage_factor**self.fitted.stage
+
+
+def _count(variable: keras.Variable) -> int:
+    return int(keras.ops.convert_to_numpy(variable.value))
 
 
 def _seed_torch(seed: int, epoch: int) -> None:

@@ -1,10 +1,13 @@
 """What a recipe says of training."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import keras
+from keras import ops
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from keraudio.training.skipping import SkippingOptimizer
 
 
 class MixupSettings(BaseModel):
@@ -55,22 +58,29 @@ class TrainingSettings(BaseModel):
     Attributes:
         epochs: most passes over the training clips.
         batch_size: crops in a step.
+        accumulate: steps whose mean gradient makes one update of the weights; batch normalization and an uneven rest at
+            the end of an epoch, which the next one completes, apart, they train as one batch would.
         sampling: `"crops"`, at random, or `"windows"`: every window of every clip once an epoch, at the hop of
             evaluation (where that is the window's length, all segments, as Kim, Lee & Nam 2019 take them), or
             `"jittered"`: the same windows, each moved at random by up to half a hop.
         crops_per_clip: of `"crops"`, random crops of each clip in an epoch.
         optimizer: `"adamw"`, `"adam"` or `"sgd"` (Nesterov momentum 0.9).
         learning_rate: its highest value.
+        beta_2: of `"adamw"` and `"adam"`, share of the squared gradients' mean that is kept from step to step.
         weight_decay: of `"adamw"` and `"sgd"`, decoupled, not applied to biases, normalization and the weights of
             `keraudio.layers`: a window or filter is not simpler for being smaller.
         schedule: `"cosine"` to zero after the warm-up, `"constant"`, `"exponential"`: after each epoch the rate is
             multiplied by `decay` (adaptive STFT, section 0.4.1), or `"staged"`: each time that `patience` runs out,
             training goes on from the best epoch so far with a fresh optimizer and the rate times `stage_factor`, until
-            the last of `stages` has run out (Kim, Lee & Nam 2019, section 5.2).
+            the last of `stages` has run out (Kim, Lee & Nam 2019, section 5.2), or `"milestones"`: after each epoch of
+            `milestones` the rate is multiplied by `milestone_factor` (GAFX, section 4).
         decay: of `"exponential"`, from one epoch to the next.
         stages: of `"staged"`, how many rates there are.
         stage_factor: of `"staged"`, from one rate to the next.
+        milestones: of `"milestones"`, numbers of epochs done, rising.
+        milestone_factor: of `"milestones"`.
         warmup_epochs: epochs over which the rate rises from zero.
+        warmup_steps: the same in steps, instead.
         label_smoothing: share of each label spread over all, single-label only.
         clip_norm: bound on the global norm of the gradient; None for no bound.
         keep: `"best"`, the weights of the epoch that `monitor` finds best, or `"last"`, as papers have it that select
@@ -86,16 +96,21 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     sampling: Literal["crops", "windows", "jittered"] = "crops"
     crops_per_clip: int = Field(default=1, ge=1)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
+    beta_2: float = Field(default=0.999, gt=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["cosine", "constant", "exponential", "staged"] = "cosine"
+    schedule: Literal["cosine", "constant", "exponential", "staged", "milestones"] = "cosine"
     decay: float = Field(default=0.99, gt=0, le=1)
     stages: int = Field(default=5, ge=1)
     stage_factor: float = Field(default=0.2, gt=0, lt=1)
+    milestones: tuple[int, ...] = ()
+    milestone_factor: float = Field(default=0.5, gt=0, lt=1)
     warmup_epochs: float = Field(default=0.0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
     keep: Literal["best", "last"] = "best"
@@ -106,51 +121,97 @@ class TrainingSettings(BaseModel):
     copies: CopySettings | None = None
 
     @model_validator(mode="after")
-    def _stages_end(self) -> Self:
-        if self.schedule == "staged" and (self.patience is None or self.warmup_epochs):
-            raise ValueError("`schedule` = 'staged' needs `patience`, and no `warmup_epochs`")
-        if self.schedule == "exponential" and self.warmup_epochs:
-            raise ValueError("`schedule` = 'exponential' takes no `warmup_epochs`")
+    def _schedule_is_whole(self) -> Self:
+        warms = bool(self.warmup_epochs or self.warmup_steps)
+        if self.warmup_epochs and self.warmup_steps:
+            raise ValueError("a warm-up is given as `warmup_epochs` or as `warmup_steps`")
+        if self.schedule == "staged" and (self.patience is None or warms):
+            raise ValueError("`schedule` = 'staged' needs `patience`, and no warm-up")
+        if self.schedule == "exponential" and warms:
+            raise ValueError("`schedule` = 'exponential' takes no warm-up")
+        rising = list(self.milestones) == sorted(set(self.milestones)) and min(self.milestones, default=1) >= 1
+        if not rising or (self.schedule == "milestones") != bool(self.milestones):
+            raise ValueError("`schedule` = 'milestones', and no other, takes `milestones`: numbers from 1, rising")
         if self.keep == "last" and self.patience is not None:
             raise ValueError("`keep` = 'last' takes no `patience`")
         return self
 
 
+class Milestones(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that rises from zero in a line, and is multiplied by a factor from each of some steps on.
+
+    Args:
+        rate: the highest.
+        steps: at which it falls.
+        factor: by which it is multiplied there.
+        warmup: steps over which it rises.
+    """
+
+    def __init__(self, rate: float, steps: Sequence[int], *, factor: float, warmup: int):
+        self.rate = rate
+        self.steps = tuple(steps)
+        self.factor = factor
+        self.warmup = warmup
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32")
+        rate = self.rate * ops.minimum(1.0, step / self.warmup) if self.warmup else self.rate
+        # Summed up one by one: a list of no steps has no sum on every backend.
+        passed = sum((ops.cast(step >= at, "float32") for at in self.steps), start=ops.zeros(()))
+        return rate * ops.power(self.factor, passed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self.rate, "steps": self.steps, "factor": self.factor, "warmup": self.warmup}
+
+
 def build_optimizer(
     settings: TrainingSettings, steps_per_epoch: int, *, undecayed: Sequence[keras.Variable] = ()
-) -> keras.optimizers.Optimizer:
-    """The optimizer with its schedule, whose length is the run's number of steps.
+) -> SkippingOptimizer:
+    """The optimizer with its schedule, whose length is the run's number of steps; it skips what is not finite.
 
     Args:
         settings: of the training.
         steps_per_epoch: batches in an epoch.
         undecayed: variables that weight decay leaves alone, beside biases and normalization. Defaults to none.
     """
-    warmup = round(settings.warmup_epochs * steps_per_epoch)
-    steps = settings.epochs * steps_per_epoch
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else settings.learning_rate,
-            decay_steps=max(1, steps - warmup),
-            warmup_target=settings.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    elif settings.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(
-            settings.learning_rate, decay_steps=steps_per_epoch, decay_rate=settings.decay, staircase=True
-        )
-    elif warmup:
-        rate = keras.optimizers.schedules.PolynomialDecay(0.0, warmup, end_learning_rate=settings.learning_rate)
-    options = {"global_clipnorm": settings.clip_norm}
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate, **options)
+    # Keras' schedules count steps, whether or not each makes an update.
+    rate = _rate(settings, steps_per_epoch)
+    options: dict[str, Any] = {"global_clipnorm": settings.clip_norm}
+    if settings.accumulate > 1:
+        options["gradient_accumulation_steps"] = settings.accumulate
+    decays = settings.weight_decay and settings.optimizer != "adam"
     if settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
             rate, momentum=0.9, nesterov=True, weight_decay=settings.weight_decay or None, **options
         )
+    elif settings.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, beta_2=settings.beta_2, **options)
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    if settings.weight_decay:
+        optimizer = keras.optimizers.AdamW(rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay, **options)
+    if decays:
         optimizer.exclude_from_weight_decay(var_list=list(undecayed), var_names=["bias", "gamma", "beta"])
-    return optimizer
+    return SkippingOptimizer(optimizer, scale=settings.precision == "mixed_float16")
+
+
+def _rate(settings: TrainingSettings, steps_per_epoch: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate, or its schedule."""
+    schedules = keras.optimizers.schedules
+    highest = settings.learning_rate
+    warmup = settings.warmup_steps or round(settings.warmup_epochs * steps_per_epoch)
+    if settings.schedule == "milestones":
+        steps = [epoch * steps_per_epoch for epoch in settings.milestones]
+        return Milestones(highest, steps, factor=settings.milestone_factor, warmup=warmup)
+    if settings.schedule == "cosine":
+        return schedules.CosineDecay(
+            0.0 if warmup else highest,
+            decay_steps=max(1, settings.epochs * steps_per_epoch - warmup),
+            warmup_target=highest if warmup else None,
+            warmup_steps=warmup,
+        )
+    if settings.schedule == "exponential":
+        return schedules.ExponentialDecay(
+            highest, decay_steps=steps_per_epoch, decay_rate=settings.decay, staircase=True
+        )
+    if warmup:
+        return schedules.PolynomialDecay(0.0, warmup, end_learning_rate=highest)
+    return highest

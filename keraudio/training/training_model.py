@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keraudio.classifier import describe, logits_model
+from keraudio.classifier import describe, layers_of, logits_model
 from keraudio.layers import BetweenClass, Mixup
+from keraudio.training.skipping import SkippingModel, call_keeping_statistics
 
 
-class TrainingModel(keras.Model):
+class TrainingModel(SkippingModel):
     """A classifier that takes its labels as a second input, so that mixup runs inside the compiled step.
 
     Loss and metrics compare the logits with the labels that come out of mixup. It holds the classifier's own layers:
@@ -40,7 +41,10 @@ class TrainingModel(keras.Model):
     def call(self, inputs: dict, training: bool = False) -> dict:
         if self.mixup is not None:
             inputs = self.mixup(inputs, training=training)
-        return {"logits": self.logits(inputs["waveforms"], training=training), "labels": inputs["labels"]}
+        logits = call_keeping_statistics(
+            self.logits, inputs["waveforms"], layers=list(layers_of(self.logits)), training=training
+        )
+        return {"logits": logits, "labels": inputs["labels"]}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return super().compute_loss(
@@ -51,7 +55,7 @@ class TrainingModel(keras.Model):
         return super().compute_metrics(x, y_pred["labels"], y_pred["logits"], sample_weight)
 
 
-class TransformModel(keras.Model):
+class TransformModel(SkippingModel):
     """A front end beside the one whose output it learns, so that both see the same waveforms in the compiled step.
 
     Args:
@@ -82,7 +86,10 @@ class TransformModel(keras.Model):
     def call(self, inputs: dict, training: bool = False) -> dict:
         waveforms = inputs["waveforms"]
         target = self.target(waveforms, training=False)[:, : self.frames]
-        return {"learned": self.front_end(waveforms, training=training), "target": ops.stop_gradient(target)}
+        learned = call_keeping_statistics(
+            self.front_end, waveforms, layers=list(layers_of(self.front_end)), training=training
+        )
+        return {"learned": learned, "target": ops.stop_gradient(target)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return super().compute_loss(

@@ -14,7 +14,7 @@ def rates(settings: dict[str, Any], steps_per_epoch: int, steps: list[int]) -> l
     optimizer = build_optimizer(TrainingSettings(**settings), steps_per_epoch)
     found = []
     for step in steps:
-        optimizer.iterations.assign(step)
+        optimizer.inner_optimizer._iterations.assign(step)
         found.append(float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(optimizer.learning_rate))))
     return found
 
@@ -49,6 +49,46 @@ def test_a_warm_up_longer_than_the_run_ends_below_the_highest_rate() -> None:
     assert rates({"epochs": 1, "learning_rate": 0.1, "warmup_epochs": 2}, 10, [5, 10]) == pytest.approx([0.025, 0.05])
 
 
+def test_milestones_multiply_the_rate_after_their_epochs_behind_a_warm_up() -> None:
+    # GAFX, section 4: 800 steps of warm-up, halved after 12, 24, 50 and 65 epochs; here of 200 steps.
+    settings = {
+        "epochs": 80,
+        "learning_rate": 0.1,
+        "schedule": "milestones",
+        "milestones": (12, 24, 50, 65),
+        "warmup_steps": 800,
+    }
+    steps = [0, 200, 800, 12 * 200 - 1, 12 * 200, 24 * 200, 50 * 200, 65 * 200, 80 * 200]
+    expected = [0, 0.025, 0.1, 0.1, 0.05, 0.025, 0.0125, 0.00625, 0.00625]
+    assert rates(settings, 200, steps) == pytest.approx(expected, abs=1e-8)
+    settings |= {"warmup_steps": 0, "warmup_epochs": 4, "milestone_factor": 0.1}
+    assert rates(settings, 200, [400, 800, 2400]) == pytest.approx([0.05, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_warm_up_of_steps_is_one_of_their_share_of_an_epoch(schedule: str) -> None:
+    settings = {"epochs": 5, "learning_rate": 0.1, "schedule": schedule}
+    asked = [0, 1, 5, 10, 30]
+    in_epochs = rates(settings | {"warmup_epochs": 0.5}, 10, asked)
+    assert rates(settings | {"warmup_steps": 5}, 10, asked) == pytest.approx(in_epochs)
+
+
+def test_with_accumulation_epochs_stay_epochs() -> None:
+    settings = {"learning_rate": 0.1, "schedule": "milestones", "milestones": (1, 2), "warmup_steps": 4}
+    assert rates(settings | {"accumulate": 4}, 12, [0, 2, 4, 11, 12, 24]) == pytest.approx(
+        [0, 0.05, 0.1, 0.1, 0.05, 0.025]
+    )
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam"])
+def test_the_second_moment_keeps_its_share(name: str) -> None:
+    chosen = build_optimizer(TrainingSettings(optimizer=name, beta_2=0.98), 10).inner_optimizer
+    assert (chosen.beta_2, build_optimizer(TrainingSettings(optimizer=name), 10).inner_optimizer.beta_2) == (
+        0.98,
+        0.999,
+    )
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_weight_decay_is_decoupled_and_spares_biases_and_normalization(name: str) -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization()])
@@ -80,7 +120,9 @@ def test_sgd_has_nesterov_momentum_and_the_norm_of_all_gradients_is_bound() -> N
 
 
 def test_adam_has_no_weight_decay() -> None:
-    assert build_optimizer(TrainingSettings(optimizer="adam", weight_decay=0.5), 10).weight_decay is None
+    assert (
+        build_optimizer(TrainingSettings(optimizer="adam", weight_decay=0.5), 10).inner_optimizer.weight_decay is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,6 +142,17 @@ def test_adam_has_no_weight_decay() -> None:
         {"schedule": "exponential", "warmup_epochs": 1},
         {"schedule": "exponential", "decay": 0.0},
         {"decay": 1.1},
+        {"schedule": "exponential", "warmup_steps": 1},
+        {"schedule": "staged", "patience": 1, "warmup_steps": 1},
+        {"warmup_epochs": 1, "warmup_steps": 1},
+        {"warmup_steps": -1},
+        {"schedule": "milestones"},
+        {"milestones": (3,)},
+        {"schedule": "milestones", "milestones": (0, 3)},
+        {"schedule": "milestones", "milestones": (5, 3)},
+        {"schedule": "milestones", "milestones": (3,), "milestone_factor": 1.0},
+        {"beta_2": 1.0},
+        {"accumulate": 0},
         {"monitor": "loss"},
         {"keep": "first"},
         {"keep": "last", "patience": 3},
