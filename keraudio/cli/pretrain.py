@@ -9,7 +9,7 @@ from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.options import backend_option, cache_option, can_draw, run_folder, run_options
 
 if TYPE_CHECKING:
-    from keraudio.recipes import Pretrained
+    from keraudio.recipes import Pretrained, PretrainingRecipe
 
 EPILOG = """\b
 Examples:
@@ -75,7 +75,7 @@ def pretrain(
             progress=progress,
         )
     if has_plots:
-        _draw(run, chosen.front_end.name, chosen.audio.sample_rate)
+        _draw(run, chosen)
     for split, error in run.report["mean_squared_error"].items():
         units = run.report["root_mean_square_in_target_units"][split]
         click.echo(f"{split}: mean squared error {error:.5f}, root mean square {units:.2f} in the target's units")
@@ -83,16 +83,18 @@ def pretrain(
     return SOME_FAILED if run.report["failures"] else 0
 
 
-def _draw(run: "Pretrained", name: str, sample_rate: int) -> None:
+def _draw(run: "Pretrained", recipe: "PretrainingRecipe") -> None:
     from keraudio.errors import KeraudioError
     from keraudio.visualize import save_front_end_figure, save_learning_curves, save_transform_figure
 
+    name = recipe.front_end.name
     save_learning_curves(run.folder / "metrics.csv", run.folder / "learning_curves.png", title=name)
     # Of features with channels there is no one picture.
     shown = [(one.name, one.target, one.learned) for one in run.comparisons if one.target.ndim == 2]
     if shown:
-        save_transform_figure(shown, run.folder / "comparison.png", title=f"{name}: target and prediction")
+        title = f"{name}: target and prediction"
+        save_transform_figure(shown, run.folder / "comparison.png", title=title, limits=recipe.target_range)
     try:
-        save_front_end_figure(run.front_end, sample_rate, run.folder / "filters.png")
+        save_front_end_figure(run.front_end, recipe.audio.sample_rate, run.folder / "filters.png")
     except KeraudioError as error:
         click.echo(str(error), err=True)

@@ -61,6 +61,11 @@ The same command goes on with a study that was broken off.
     metavar="FOLD",
     help="Test this fold alone; may be repeated. Default: all.",
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path, exists=True),
+    help="A front end's file, for rows that begin with one, such as of `keraudio convert hdemucs`.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: runs/NAME-BUDGET.")
 @cache_option
 @backend_option
@@ -75,6 +80,7 @@ def study(
     networks: Path | None,
     more_data: tuple[str, ...],
     folds: tuple[int, ...],
+    start: Path | None,
     out: Path | None,
     cache_folder: Path | None,
 ) -> int:
@@ -122,6 +128,7 @@ def study(
                 networks_data=networks_data,
                 more_data=more_data,
                 only_folds=folds,
+                start=start,
                 cache_folder=cache_folder,
                 progress=progress,
             )

@@ -37,7 +37,7 @@ class Comparison:
 
     Attributes:
         name: of the sound.
-        target: float32 `(frames, bins)`, in [-1, 1] over the training clips.
+        target: float32 `(frames, bins)`, within the recipe's `target_range` over the training clips.
         learned: the same from the front end.
     """
 
@@ -108,7 +108,7 @@ def run_pretraining(
     front_end, target = _build(recipe)
     train, valid = training_batches(recipe, clips, seed=seed, cache_folder=cache_folder, progress=tell)
     low, high = _range(target, train, tell)
-    scaled = _scaled(target, low, high)
+    scaled = _scaled(target, (low, high), recipe.target_range)
     if is_new:
         begin_run_folder(folder, recipe, spec, seed)
     fitted = fit_front_end(
@@ -140,8 +140,10 @@ def run_pretraining(
             **{split: len(w.clip_of_window) for split, w in held_out.items()},
         },
         "mean_squared_error": errors,
-        # Of targets in [-1, 1]: half of their range is one.
-        "root_mean_square_in_target_units": {split: (high - low) / 2 * value**0.5 for split, value in errors.items()},
+        "root_mean_square_in_target_units": {
+            split: (high - low) / (recipe.target_range[1] - recipe.target_range[0]) * value**0.5
+            for split, value in errors.items()
+        },
         "mean_squared_error_of_sounds": {one.name: one.error for one in comparisons},
     }
     report = write_report(folder, recipe, seed, fitted, best, clips, facts)
@@ -187,11 +189,15 @@ def _range(target: keras.Model, train: Crops, tell: Progress) -> tuple[float, fl
     return low, high
 
 
-def _scaled(target: keras.Model, low: float, high: float) -> keras.Model:
+def _scaled(target: keras.Model, found: tuple[float, float], wanted: tuple[float, float]) -> keras.Model:
+    """The target with what was found as its least and greatest value where they are wanted."""
     waveform = keras.Input(target.input_shape[1:], name="waveform")
     scaling = RangeNormalization(name="range")
-    model = keras.Model(waveform, scaling(target(waveform)), name="target")
-    scaling.set_range(low, high)
+    # From -1 and 1, which it gives.
+    factor, middle = (wanted[1] - wanted[0]) / 2, (wanted[0] + wanted[1]) / 2
+    moved = keras.layers.Rescaling(factor, middle, dtype="float32", name="target_range")
+    model = keras.Model(waveform, moved(scaling(target(waveform))), name="target")
+    scaling.set_range(*found)
     return model
 
 

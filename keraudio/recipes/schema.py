@@ -232,7 +232,8 @@ class PretrainingRecipe(_Section):
         data: how clips are split.
         audio: sample rate and window; silent windows are not learned from.
         front_end: the one that learns.
-        target: the one that it learns from; its values become -1 to 1 by the least and greatest of the training clips.
+        target: the one that it learns from.
+        target_range: what the least and greatest value that it has over the training clips become.
         training: see `keraudio.training.TrainingSettings`; without labels there is nothing to mix or smooth.
     """
 
@@ -245,12 +246,15 @@ class PretrainingRecipe(_Section):
     audio: AudioSettings = AudioSettings()
     front_end: FrontEndSettings
     target: PartSettings
+    target_range: tuple[float, float] = (-1.0, 1.0)
     training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _known_parts(self) -> Self:
         _check_part("front_end", self.front_end, FRONT_ENDS)
         _check_part("target", self.target, FRONT_ENDS)
+        if self.target_range[0] >= self.target_range[1]:
+            raise ValueError(f"`target_range` must be two numbers that rise. Received: {list(self.target_range)}")
         training = self.training
         if training.mixup is not None or training.label_smoothing or training.monitor != "val_loss":
             raise ValueError("without labels `training` takes no `mixup`, no `label_smoothing`, no other `monitor`")

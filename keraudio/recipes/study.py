@@ -118,6 +118,7 @@ def run_study(
     networks_data: str | None = None,
     more_data: Sequence[str] = (),
     only_folds: Sequence[int] = (),
+    start: Path | None = None,
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -140,6 +141,7 @@ def run_study(
         more_data: `"KIND:PATH"` each: further clips for rows whose front ends learn without labels from more than the
             data set. Without it those rows are left out.
         only_folds: test these alone, of a study over folds. Defaults to all.
+        start: a front end's file, for rows that begin with one that is given. Without it those rows are left out.
         cache_folder: of decoded clips. Defaults to the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
 
@@ -160,14 +162,22 @@ def run_study(
         raise RecipeError(f"More data must be given to a study that pretrains on it. Received: {name}, which has none")
     if only_folds and not study.get("folds"):
         raise RecipeError(f"Folds must be given to a study over folds. Received: {name}, which has one split")
+    if start is not None and not any(row.get("given_start") for row in study["rows"]):
+        raise RecipeError(f"A start must be given to a study with rows that need one. Received: {name}, without any")
     chosen = [
-        row for row in study["rows"] if (not rows or row["name"] in rows) and (more_data or not row.get("more_data"))
+        row
+        for row in study["rows"]
+        if (not rows or row["name"] in rows)
+        and (more_data or not row.get("more_data"))
+        and (start is not None or not row.get("given_start"))
     ]
     if not chosen:
-        raise RecipeError(f"{name}: row {rows[0]!r} needs more data (--more-data)")
+        raise RecipeError(f"{name}: row {rows[0]!r} needs more data (--more-data) or a front end's file (--start)")
     tell = progress or (lambda _event: None)
     shared = (budget == "small", tuple(changes), cache_folder, tell)
-    runs = StudyRuns(study, data, folder, *shared, more_data=tuple(more_data), only_folds=tuple(only_folds))
+    runs = StudyRuns(
+        study, data, folder, *shared, more_data=tuple(more_data), only_folds=tuple(only_folds), start=start
+    )
     results: dict[str, list[RowResult]] = {row["name"]: [] for row in chosen}
     networks_data = data if networks_data is None else networks_data
     for seed in range(seeds):

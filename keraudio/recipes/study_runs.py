@@ -71,6 +71,7 @@ class StudyRuns:
         progress: called with `{"event": ..., ...}` as things happen.
         more_data: `"KIND:PATH"` each, unlabelled, for rows that pretrain on more.
         only_folds: those that are tested, of a study over folds; none for all.
+        start: a front end's file, for rows that begin with one that is given.
     """
 
     study: dict[str, Any]
@@ -82,6 +83,7 @@ class StudyRuns:
     progress: Progress
     more_data: tuple[str, ...] = ()
     only_folds: tuple[int, ...] = ()
+    start: Path | None = None
 
     @cached_property
     def folds(self) -> list[int | None]:
@@ -149,6 +151,8 @@ class StudyRuns:
             first = next(one for one in self.study["rows"] if one["name"] == row["start_row"])
             self._train(first, seed, fold)
             parts["start"] = str(self.run_folder(first["name"], seed, fold).absolute())
+        elif row.get("given_start"):
+            parts["front_end_start"] = str(Path(self.start or "").absolute())
         elif row.get("pretrained"):
             more = self.more_data if row.get("more_data") else ()
             parts["front_end_start"] = str(self._pretrain(seed, fold, more).absolute())

@@ -13,13 +13,20 @@ from keraudio.visualize.figure import BLUE, new_figure, save_figure
 _SHOWN = 12
 
 
-def save_transform_figure(comparisons: Sequence[tuple[str, np.ndarray, np.ndarray]], out: Path, *, title: str) -> None:
+def save_transform_figure(
+    comparisons: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    out: Path,
+    *,
+    title: str,
+    limits: tuple[float, float] = (-1.0, 1.0),
+) -> None:
     """Draws target and prediction of each sound side by side, with one scale (Tax et al. 2017, figure 1).
 
     Args:
         comparisons: name, target and prediction of each, `(frames, bins)`.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
+        limits: values of the darkest and the brightest colour. Defaults to -1 and 1.
 
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
@@ -29,7 +36,7 @@ def save_transform_figure(comparisons: Sequence[tuple[str, np.ndarray, np.ndarra
     image: Any = None
     for row, (name, target, learned) in zip(panels, comparisons, strict=True):
         for axes, values, part in zip(row, (target, learned), ("target", "prediction"), strict=True):
-            image = axes.imshow(values.T, origin="lower", aspect="auto", cmap="magma", vmin=-1, vmax=1)
+            image = axes.imshow(values.T, origin="lower", aspect="auto", cmap="magma", vmin=limits[0], vmax=limits[1])
             axes.set_title(f"{name}: {part}", fontsize=9)
         row[1].set_title(f"prediction, mean squared error {np.mean(np.square(target - learned)):.4f}", fontsize=9)
         row[0].set_ylabel("band")
