@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import keras
 
+from keraudio.backbones.ast import ast
 from keraudio.backbones.musicnn import musicnn, musicnn_vgg
 from keraudio.backbones.piczak import piczak
 from keraudio.backbones.residual_cnn import residual_cnn
@@ -15,6 +16,7 @@ from keraudio.backbones.resnet import resnet
 from keraudio.backbones.sample_cnn import module_filters, sample_cnn
 
 BACKBONES: dict[str, Callable[..., keras.Model]] = {
+    "ast": ast,
     "musicnn": musicnn,
     "musicnn_vgg": musicnn_vgg,
     "piczak": piczak,
@@ -24,11 +26,12 @@ BACKBONES: dict[str, Callable[..., keras.Model]] = {
 }
 
 # They must know how many frames they get.
-FIXED_FRAMES = frozenset({"musicnn_vgg", "piczak", "sample_cnn"})
+FIXED_FRAMES = frozenset({"ast", "musicnn_vgg", "piczak", "sample_cnn"})
 
 __all__ = [
     "BACKBONES",
     "FIXED_FRAMES",
+    "ast",
     "module_filters",
     "musicnn",
     "musicnn_vgg",

@@ -13,6 +13,7 @@ Examples:
   keraudio tag ~/Music --model models/msd_musicnn.keras
   keraudio convert hdemucs 955717e8.safetensors --out runs/hdemucs.keras
   keraudio convert sample_cnn best_weights.hdf5 --labels mtat --out samplecnn.keras
+  keraudio convert ast ast-finetuned-audioset-10-10-0.4593 --out ast.keras
 """
 
 
@@ -96,4 +97,32 @@ def hdemucs(weights: Path, out: Path, sample_rate: int, seconds: float) -> None:
     from keraudio.convert import convert_hdemucs
 
     convert_hdemucs(weights, out, sample_rate=sample_rate, seconds=seconds)
+    click.echo(out)
+
+
+@convert.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .keras file.")
+@click.option(
+    "--window",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that the model hears at once. Default: the whole seconds that its frames hold.",
+)
+@click.option(
+    "--multi-label/--single-label",
+    default=None,
+    help="Several labels may hold at once. Default: what the checkpoint says, else for AudioSet's 527 labels only.",
+)
+@backend_option
+def ast(checkpoint: Path, out: Path, window: float | None, multi_label: bool | None) -> None:
+    """Convert the folder CHECKPOINT of an Audio Spectrogram Transformer of Hugging Face (safetensors)."""
+    from keraudio.cli.start import start_keras
+    from keraudio.errors import ModelFileError
+
+    if out.suffix != ".keras":
+        raise ModelFileError(f"A model file must end in .keras. Received: {out}")
+    start_keras(feeds=True)
+    from keraudio.convert import convert_ast
+
+    convert_ast(checkpoint, out, window=window, multi_label=multi_label)
     click.echo(out)

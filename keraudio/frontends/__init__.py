@@ -12,6 +12,7 @@ from keraudio.frontends.cqt import cqt
 from keraudio.frontends.gafx_a import gafx_a
 from keraudio.frontends.gafx_r import gafx_r
 from keraudio.frontends.gafx_u import gafx_u
+from keraudio.frontends.kaldi_fbank import kaldi_fbank
 from keraudio.frontends.leaf import leaf
 from keraudio.frontends.log_mel import log_mel
 from keraudio.frontends.mfcc import mfcc
@@ -26,6 +27,7 @@ FRONT_ENDS: dict[str, Callable[..., keras.Model]] = {
     "gafx_a": gafx_a,
     "gafx_r": gafx_r,
     "gafx_u": gafx_u,
+    "kaldi_fbank": kaldi_fbank,
     "leaf": leaf,
     "log_mel": log_mel,
     "mfcc": mfcc,
@@ -42,6 +44,7 @@ __all__ = [
     "gafx_a",
     "gafx_r",
     "gafx_u",
+    "kaldi_fbank",
     "leaf",
     "log_mel",
     "mfcc",

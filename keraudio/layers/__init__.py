@@ -24,6 +24,7 @@ from keraudio.layers.gabor_filterbank import GaborFilterbank
 from keraudio.layers.gated_linear_unit import GatedLinearUnit
 from keraudio.layers.gaussian_pooling import GaussianPooling
 from keraudio.layers.istft import ISTFT
+from keraudio.layers.kaldi_spectrogram import KaldiSpectrogram
 from keraudio.layers.kernel_path import kernel_path
 from keraudio.layers.label_probabilities import LabelProbabilities
 from keraudio.layers.local_attention import LocalAttention
@@ -32,6 +33,7 @@ from keraudio.layers.mel_filterbank import MelFilterbank
 from keraudio.layers.mel_spectrogram import MelSpectrogram
 from keraudio.layers.mfcc import MFCC
 from keraudio.layers.mixup import Mixup
+from keraudio.layers.patch_tokens import PatchTokens
 from keraudio.layers.pcen import PCEN
 from keraudio.layers.peak_conv import PeakConv
 from keraudio.layers.peak_normalization import PeakNormalization
@@ -76,12 +78,14 @@ __all__ = [
     "GaborFilterbank",
     "GatedLinearUnit",
     "GaussianPooling",
+    "KaldiSpectrogram",
     "LabelProbabilities",
     "LocalAttention",
     "LogCompression",
     "MelFilterbank",
     "MelSpectrogram",
     "Mixup",
+    "PatchTokens",
     "PeakConv",
     "PeakNormalization",
     "Phase",

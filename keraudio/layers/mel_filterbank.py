@@ -1,4 +1,4 @@
-"""Mel filterbank equal to librosa's."""
+"""Mel filterbank equal to librosa's, or to Kaldi's."""
 
 import keras
 import numpy as np
@@ -20,6 +20,8 @@ class MelFilterbank(keras.layers.Layer):
         fmax: highest frequency in Hz. Defaults to half the sample rate.
         htk: HTK's mel scale instead of Slaney's. Defaults to False.
         norm: `"slaney"` (bands of equal area) or None (bands of peak 1). Defaults to `"slaney"`.
+        slopes: `"hz"` or `"mel"`, on which scale a triangle's sides are straight; Kaldi's are so in mels. Defaults to
+            `"hz"`.
         n_fft: int, size of the transform. Defaults to `2 * (bins - 1)`; needed where it was odd.
         learnable: bool, every number of the matrix is trained, and kept at 0 or above. Defaults to False.
 
@@ -47,6 +49,7 @@ class MelFilterbank(keras.layers.Layer):
         fmax: float | None = None,
         htk: bool = False,
         norm: str | None = "slaney",
+        slopes: str = "hz",
         n_fft: int | None = None,
         learnable: bool = False,
         **kwargs,
@@ -64,12 +67,15 @@ class MelFilterbank(keras.layers.Layer):
             )
         if norm not in ("slaney", None):
             raise ValueError(f"`norm` must be 'slaney' or None. Received: norm={norm!r}")
+        if slopes not in ("hz", "mel"):
+            raise ValueError(f"`slopes` must be 'hz' or 'mel'. Received: slopes={slopes!r}")
         self.sample_rate = sample_rate
         self.n_mels = n_mels
         self.fmin = fmin
         self.fmax = fmax
         self.htk = htk
         self.norm = norm
+        self.slopes = slopes
         self.n_fft = n_fft
         self.learnable = learnable
 
@@ -81,7 +87,14 @@ class MelFilterbank(keras.layers.Layer):
                 f"The input must have 1 + n_fft // 2 bins. Received: n_fft={n_fft}, input_shape={tuple(input_shape)}"
             )
         matrix = mel_matrix(
-            self.sample_rate, n_fft, n_mels=self.n_mels, fmin=self.fmin, fmax=self.fmax, htk=self.htk, norm=self.norm
+            self.sample_rate,
+            n_fft,
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            htk=self.htk,
+            norm=self.norm,
+            slopes=self.slopes,
         )
         self.filters = self.add_weight(
             name="filters",
@@ -119,6 +132,7 @@ class MelFilterbank(keras.layers.Layer):
             "fmax": self.fmax,
             "htk": self.htk,
             "norm": self.norm,
+            "slopes": self.slopes,
             "n_fft": self.n_fft,
             "learnable": self.learnable,
         }
@@ -150,7 +164,15 @@ def mel_to_hz(mel: np.ndarray, *, htk: bool) -> np.ndarray:
 
 
 def mel_matrix(
-    sample_rate: float, n_fft: int, *, n_mels: int, fmin: float, fmax: float, htk: bool, norm: str | None
+    sample_rate: float,
+    n_fft: int,
+    *,
+    n_mels: int,
+    fmin: float,
+    fmax: float,
+    htk: bool,
+    norm: str | None,
+    slopes: str = "hz",
 ) -> np.ndarray:
     """Triangular mel filters `(1 + n_fft // 2, n_mels)`, float64: the transpose of `librosa.filters.mel`.
 
@@ -158,9 +180,11 @@ def mel_matrix(
     """
     frequencies = np.arange(1 + n_fft // 2) * (sample_rate / n_fft)
     low, high = hz_to_mel(np.array([fmin, fmax]), htk=htk)
-    edges = mel_to_hz(np.linspace(low, high, n_mels + 2), htk=htk)
-    rising = (frequencies[:, None] - edges[None, :-2]) / np.diff(edges)[None, :-1]
-    falling = (edges[None, 2:] - frequencies[:, None]) / np.diff(edges)[None, 1:]
+    mels = np.linspace(low, high, n_mels + 2)
+    edges = mel_to_hz(mels, htk=htk)
+    places, corners = (frequencies, edges) if slopes == "hz" else (hz_to_mel(frequencies, htk=htk), mels)
+    rising = (places[:, None] - corners[None, :-2]) / np.diff(corners)[None, :-1]
+    falling = (corners[None, 2:] - places[:, None]) / np.diff(corners)[None, 1:]
     filters = np.maximum(0.0, np.minimum(rising, falling))
     if norm == "slaney":
         filters *= 2.0 / (edges[2:] - edges[:-2])

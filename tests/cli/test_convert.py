@@ -40,3 +40,11 @@ def test_sample_cnn_weights_become_a_model(command: Command, tmp_path: Path) -> 
     assert outcome.code == 1 and outcome.message.endswith("latin: labels must be UTF-8 text, one a line")
     outcome = command("convert", "sample_cnn", tmp_path / "w.hdf5", "--labels", "mtat", "--out", tmp_path / "m.h5")
     assert outcome.code == 1 and "A model file must end in .keras" in outcome.message
+
+
+def test_an_ast_becomes_a_model_and_what_is_wrong_is_one_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "ast").mkdir()
+    outcome = command("convert", "ast", tmp_path / "ast", "--out", tmp_path / "m.keras")
+    assert outcome.code == 1 and outcome.message.endswith("must have it: no such file")
+    outcome = command("convert", "ast", tmp_path / "ast", "--out", tmp_path / "m.h5", "--multi-label")
+    assert outcome.code == 1 and "A model file must end in .keras" in outcome.message

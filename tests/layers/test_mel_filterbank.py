@@ -26,6 +26,20 @@ def test_the_layer_keeps_the_contract(check: Callable, case: LayerCase, tmp_path
     check(case, tmp_path)
 
 
+def test_slopes_in_mels_are_straight_there_and_bands_add_up_to_one() -> None:
+    options = {"n_mels": 10, "fmin": 100.0, "fmax": 4000.0, "htk": True, "norm": None}
+    matrix = mel_matrix(8000, 2048, slopes="mel", **options)
+    mels = 1127 * np.log1p(np.arange(1025) * 8000 / 2048 / 700)
+    corners = np.linspace(*(1127 * np.log1p(np.array([100.0, 4000.0]) / 700)), 12)
+    for band in range(10):
+        expected = np.interp(mels, corners[band : band + 3], [0, 1, 0])
+        # Of HTK's rounded factors.
+        np.testing.assert_allclose(matrix[:, band], expected, atol=1e-5)
+    inside = (mels > corners[1]) & (mels < corners[-2])
+    np.testing.assert_allclose(matrix[inside].sum(axis=1), 1)
+    assert np.abs(matrix - mel_matrix(8000, 2048, **options)).max() > 0.01
+
+
 @pytest.mark.parametrize("norm", ["slaney", None])
 @pytest.mark.parametrize("htk", [False, True])
 @pytest.mark.parametrize(
@@ -127,6 +141,7 @@ def test_a_reloaded_filterbank_takes_its_matrix_from_the_file_and_trains_nothing
         ({"fmin": 4000.0}, "0 <= fmin < fmax"),
         ({"fmin": -1.0}, "0 <= fmin < fmax"),
         ({"norm": "l1"}, "`norm` must be 'slaney' or None. Received: norm='l1'"),
+        ({"slopes": "bark"}, "`slopes` must be 'hz' or 'mel'. Received: slopes='bark'"),
     ],
 )
 def test_wrong_arguments_are_named(options, rule) -> None:
