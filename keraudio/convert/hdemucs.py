@@ -71,9 +71,9 @@ def convert_hdemucs(weights: Path, out: Path, *, sample_rate: int = 16000, secon
         ModelFileError: the file cannot be read, or holds another network.
     """
     state, arguments = _read(weights)
-    sizes = _sizes(arguments, weights)
+    options = _options(arguments, weights)
     try:
-        front_end = gafx_u(sample_rate, samples=round(seconds * sample_rate), **sizes)
+        front_end = gafx_u(sample_rate, samples=round(seconds * sample_rate), **options)
     except ValueError as error:
         raise ModelFileError(f"{weights}: {error}") from error
     set_hdemucs_weights(front_end, state, source=str(weights))
@@ -195,8 +195,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return state, arguments | {"sources": len(sources)}
 
 
-def _sizes(arguments: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """Our sizes of theirs.
+def _options(arguments: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    """What the front end is made with for theirs.
 
     Raises:
         ModelFileError: the network has parts that are not built here.
@@ -206,5 +206,5 @@ def _sizes(arguments: Mapping[str, Any], source: Path) -> dict[str, Any]:
             raise ModelFileError(f"{source}: `{name}` must be {value}. Received: {arguments[name]}")
     if arguments.get("dconv_attn", 4) != arguments.get("dconv_lstm", 4):
         raise ModelFileError(f"{source}: LSTMs and attention must begin in the same layer. Received: {arguments}")
-    chosen = {ours: arguments[theirs] for theirs, ours in _SIZES.items() if theirs in arguments}
-    return {"sources": arguments["sources"]} | chosen
+    sizes = {ours: arguments[theirs] for theirs, ours in _SIZES.items() if theirs in arguments}
+    return {"sources": arguments["sources"], "sizes": sizes}

@@ -1,11 +1,12 @@
 """GAFX-U: the spectrograms of the sources that Hybrid Demucs separates, as features (Bu et al., section 3.1.1)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import layers
 
-from keraudio.frontends.hdemucs import HDemucsSizes, separate
+from keraudio.frontends.hdemucs import demucs_sizes, separate
 from keraudio.layers import AlignedSTFT, LogCompression, RunningNormalization, SourceMagnitudes
 
 
@@ -16,9 +17,9 @@ def gafx_u(
     bands: int = 128,
     stack: str = "frames",
     log: bool = True,
+    sizes: Mapping[str, Any] | None = None,
     samples: int | None = None,
     name: str = "gafx_u",
-    **sizes: Any,
 ) -> keras.Model:
     """Magnitudes of what Hybrid Demucs separates, source behind source, in bands of as many bins each.
 
@@ -39,9 +40,9 @@ def gafx_u(
         stack: `"frames"`, source behind source in time, or `"channels"`, which keeps them aligned. Defaults to
             `"frames"`.
         log: the logarithm and normalization. Defaults to True.
+        sizes: of Hybrid Demucs, what differs from `keraudio.frontends.hdemucs.HDemucsSizes`. Defaults to nothing.
         samples: length of the input; it must be given, as the layers pad to whole strides.
         name: of the model.
-        sizes: see `keraudio.frontends.hdemucs.HDemucsSizes`.
 
     Returns:
         A functional model from `(batch, samples)` to `(batch, sources * frames, bands)`, or `(batch, frames, bands,
@@ -52,7 +53,7 @@ def gafx_u(
 
     Example:
         >>> sizes = {"channels": 8, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_starts": 3}
-        >>> gafx_u(16000, bands=32, samples=4000, **sizes).output_shape
+        >>> gafx_u(16000, bands=32, sizes=sizes, samples=4000).output_shape
         (None, 252, 32)
     """
     if sample_rate <= 0:
@@ -64,9 +65,9 @@ def gafx_u(
     waveform = keras.Input((samples,), name="waveform")
     mono = layers.Reshape((samples, 1), dtype="float32", name="channel")(waveform)
     stereo = layers.Concatenate(dtype="float32", name="stereo")([mono, mono])
-    spectrum, waveforms = separate(stereo, sources=sources, **sizes)
-    n_fft = HDemucsSizes(**sizes).n_fft
-    x = layers.Add(dtype="float32", name="sources")([spectrum, AlignedSTFT(n_fft, name="time_stft")(waveforms)])
+    chosen = demucs_sizes(sizes)
+    spectrum, waveforms = separate(stereo, sources, chosen)
+    x = layers.Add(dtype="float32", name="sources")([spectrum, AlignedSTFT(chosen.n_fft, name="time_stft")(waveforms)])
     x = SourceMagnitudes(sources, bands, stack=stack, name="magnitudes")(x)
     if log:
         x = LogCompression(1.0, dtype="float32", name="log")(x)

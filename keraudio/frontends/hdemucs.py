@@ -1,5 +1,6 @@
 """Hybrid Demucs: two U-Nets, over the waveform and over its spectrogram, that separate sources (Défossez 2021)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +25,8 @@ def hdemucs(
     *,
     sources: int = 4,
     audio_channels: int = 2,
+    sizes: Mapping[str, Any] | None = None,
     name: str = "hdemucs",
-    **sizes: Any,
 ) -> keras.Model:
     """Hybrid Demucs, version 3: sources of a recording, each the sum of what the two branches say.
 
@@ -38,8 +39,8 @@ def hdemucs(
         samples: of the waveform.
         sources: how many. Defaults to 4.
         audio_channels: of the waveform. Defaults to 2.
+        sizes: what differs from `HDemucsSizes`. Defaults to nothing.
         name: of the model.
-        sizes: see `HDemucsSizes`.
 
     Returns:
         A functional model from `(batch, samples, audio_channels)` to `(batch, samples, sources * audio_channels)`,
@@ -50,11 +51,11 @@ def hdemucs(
 
     Example:
         >>> sizes = {"channels": 8, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_starts": 3}
-        >>> hdemucs(4000, sources=2, **sizes).output_shape
+        >>> hdemucs(4000, sources=2, sizes=sizes).output_shape
         (None, 4000, 4)
     """
     waveform = keras.Input((samples, audio_channels), name="waveform")
-    spectrum, waveforms = separate(waveform, sources=sources, **sizes)
+    spectrum, waveforms = separate(waveform, sources, demucs_sizes(sizes))
     x = AlignedISTFT(samples, name="istft")(spectrum)
     outputs = layers.Add(dtype="float32", name="sum")([x, waveforms])
     return keras.Model(waveform, outputs, name=name)
@@ -138,29 +139,37 @@ class _LayerSizes:
     temporal: bool = False
 
 
-def separate(waveform: Any, *, sources: int, **sizes: Any) -> tuple[Any, Any]:
+def demucs_sizes(sizes: Mapping[str, Any] | None) -> HDemucsSizes:
+    """The default sizes with some changed.
+
+    Raises:
+        ValueError: there is no such size.
+    """
+    known = HDemucsSizes.__dataclass_fields__
+    if unknown := [size for size in sizes or {} if size not in known]:
+        raise ValueError(f"Sizes of Hybrid Demucs are {', '.join(known)}. Received: {unknown[0]!r}")
+    return HDemucsSizes(**(sizes or {}))
+
+
+def separate(waveform: Any, sources: int, sizes: HDemucsSizes) -> tuple[Any, Any]:
     """What the spectral and the temporal branch say of a waveform; their sum is what `hdemucs` gives.
 
     Args:
         waveform: `(batch, samples, channels)`.
         sources: how many.
-        sizes: see `HDemucsSizes`.
+        sizes: of the network.
 
     Returns:
         `(batch, frames, n_fft // 2, sources * channels * 2)` and `(batch, samples, sources * channels)`.
 
     Raises:
-        ValueError: sizes do not fit one another, or are unknown; or the waveform is too short.
+        ValueError: sizes do not fit one another, or the waveform is too short.
     """
-    known = HDemucsSizes.__dataclass_fields__
-    if unknown := [size for size in sizes if size not in known]:
-        raise ValueError(f"Sizes of Hybrid Demucs are {', '.join(known)}. Received: {unknown[0]}={sizes[unknown[0]]}")
     if sources < 1:
         raise ValueError(f"`sources` must be at least 1. Received: sources={sources}")
-    chosen = HDemucsSizes(**sizes)
-    built = chosen.layers()
+    built = sizes.layers()
     samples, channels = waveform.shape[1:]
-    spectrum = AlignedSTFT(chosen.n_fft, name="stft")(waveform)
+    spectrum = AlignedSTFT(sizes.n_fft, name="stft")(waveform)
     x, mean, deviation = Standardization(name="standardized")(spectrum)
     time, time_mean, time_deviation = Standardization(name="time_standardized")(waveform)
     time = layers.Reshape((samples, 1, channels), dtype="float32", name="time_bin")(time)
@@ -171,18 +180,18 @@ def separate(waveform: Any, *, sources: int, **sizes: Any) -> tuple[Any, Any]:
         frames.append(x.shape[1])
         if not one.temporal:
             time_frames.append(time.shape[1])
-            time = _strided(time, one, chosen, "time_", along_time=True)
+            time = _strided(time, one, sizes, "time_", along_time=True)
             if one.merges:
                 injected = time
             else:
-                time = _encoded(time, one, chosen, "time_")
+                time = _encoded(time, one, sizes, "time_")
                 time_skips.append(time)
-        x = _strided(x, one, chosen, "", along_time=one.temporal)
+        x = _strided(x, one, sizes, "", along_time=one.temporal)
         if injected is not None:
             x = layers.Add(name="merged")([x, injected])
-        x = _encoded(x, one, chosen, "")
-        if one.number == 0 and chosen.embedding:
-            x = FrequencyEmbedding(chosen.embedding, name="frequency_embedding")(x)
+        x = _encoded(x, one, sizes, "")
+        if one.number == 0 and sizes.embedding:
+            x = FrequencyEmbedding(sizes.embedding, name="frequency_embedding")(x)
         skips.append(x)
 
     out: Any = None
@@ -190,17 +199,17 @@ def separate(waveform: Any, *, sources: int, **sizes: Any) -> tuple[Any, Any]:
         last = one.number == 0
         skip = skips.pop()
         x = skip if out is None else layers.Add(name=f"decoder_{one.number}_skip")([out, skip])
-        before = _decoded(x, one, chosen, "", along_time=one.temporal)
+        before = _decoded(x, one, sizes, "", along_time=one.temporal)
         width = 2 * sources * channels if last else built[one.number - 1].channels
-        out = _widened(before, width, one, chosen, "", along_time=one.temporal, frames=frames.pop())
+        out = _widened(before, width, one, sizes, "", along_time=one.temporal, frames=frames.pop())
         if not one.temporal:
             if one.merges:
                 time = before
             else:
                 time = layers.Add(name=f"time_decoder_{one.number}_skip")([time, time_skips.pop()])
-                time = _decoded(time, one, chosen, "time_", along_time=True)
+                time = _decoded(time, one, sizes, "time_", along_time=True)
             width = sources * channels if last else built[one.number - 1].channels
-            time = _widened(time, width, one, chosen, "time_", along_time=True, frames=time_frames.pop())
+            time = _widened(time, width, one, sizes, "time_", along_time=True, frames=time_frames.pop())
 
     options = {"dtype": "float32"}
     x = layers.Multiply(name="deviation", **options)([out, deviation])

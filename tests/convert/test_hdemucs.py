@@ -90,6 +90,6 @@ def test_what_is_no_such_file_is_refused(state, tmp_path: Path) -> None:
 
 
 def test_weights_left_over_are_told(state) -> None:
-    model = hdemucs(2000, sources=2, **OURS)
+    model = hdemucs(2000, sources=2, sizes=OURS)
     with pytest.raises(ModelFileError, match="Hybrid Demucs alone. Received: extra beside it"):
         set_hdemucs_weights(model, state | {"extra": np.zeros(3)})

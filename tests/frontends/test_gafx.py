@@ -14,7 +14,7 @@ SIZES = {"channels": 4, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_start
 SMALL = {
     "gafx_a": {"row": 20, "width": 0.125, "channels": 8, "heads": 2},
     "gafx_r": {"row": 20, "width": 0.125},
-    "gafx_u": {"sources": 2, "bands": 16, **SIZES},
+    "gafx_u": {"sources": 2, "bands": 16, "sizes": SIZES},
 }
 
 
@@ -43,7 +43,7 @@ def test_columns_of_gafx_r_shrink_as_table_2_has_it() -> None:
 def test_gafx_u_adds_the_temporal_branchs_transform_to_the_spectral_branchs_spectrum() -> None:
     keras.utils.set_random_seed(0)
     samples = 64 * 30
-    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, **SIZES)
+    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, sizes=SIZES)
     branches = keras.Model(features.input, [features.get_layer(name).output for name in ("mean", "time_mean")])
     x = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype("float32")
     spectrum, waveforms = (array(part) for part in branches(x))

@@ -34,7 +34,7 @@ def test_counts_and_shapes_are_those_of_version_3() -> None:
 
 
 def test_sizes_may_be_any_that_fit() -> None:
-    model = hdemucs(1000, sources=3, audio_channels=1, **SMALL)
+    model = hdemucs(1000, sources=3, audio_channels=1, sizes=SMALL)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 1000, 1)).astype("float32")
     assert array(run(model, x)).shape == (2, 1000, 3)
     assert [one.merges for one in HDemucsSizes().layers()] == [False] * 4 + [True, False]
@@ -47,20 +47,22 @@ def test_sizes_may_be_any_that_fit() -> None:
         ({"depth": 2}, "Bins must shrink to 1"),
         ({"kernel_size": 4}, "Bins must shrink to 1"),
         ({"sources": 0}, "`sources` must be at least 1"),
-        ({"layers": 3}, "Sizes of Hybrid Demucs are channels.* Received: layers=3"),
+        ({"layers": 3}, "Sizes of Hybrid Demucs are channels.* Received: 'layers'"),
         ({"samples": 100}, "more than 160 samples. Received: 100"),
     ],
     ids=str,
 )
 def test_what_does_not_fit_is_refused(sizes, rule) -> None:
-    options = {"samples": 1000, **SMALL, **sizes}
+    sizes = dict(sizes)
+    given = {"samples": 1000, "sources": 4}
+    options = {name: sizes.pop(name, value) for name, value in given.items()}
     with pytest.raises(ValueError, match=rule):
-        hdemucs(**options)
+        hdemucs(**options, sizes=SMALL | sizes)
 
 
 def test_edges_stay_finite_and_so_do_their_gradients() -> None:
     keras.utils.set_random_seed(0)
-    model = hdemucs(400, sources=2, audio_channels=1, **SMALL)
+    model = hdemucs(400, sources=2, audio_channels=1, sizes=SMALL)
     signals = edge_signals((400, 1))
     x = np.stack(list(signals.values()))
     for values in (array(run(model, x)), gradient(model, x)):
@@ -75,7 +77,7 @@ def test_policies_are_followed_and_waveforms_stay_float32() -> None:
         keras.utils.set_random_seed(0)
         keras.config.set_dtype_policy(policy)
         try:
-            model = hdemucs(400, sources=1, audio_channels=1, **SMALL)
+            model = hdemucs(400, sources=1, audio_channels=1, sizes=SMALL)
         finally:
             keras.config.set_dtype_policy("float32")
         output = run(model, x)

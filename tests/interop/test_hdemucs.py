@@ -52,7 +52,7 @@ def test_outputs_and_gradients_agree_at_small_sizes(samples: int) -> None:
     import torch
 
     theirs = peer(2, **THEIR_SMALL)
-    ours = with_its_weights(hdemucs(samples, sources=2, **SMALL), theirs)
+    ours = with_its_weights(hdemucs(samples, sources=2, sizes=SMALL), theirs)
     assert ours.count_params() == sum(weight.numel() for weight in theirs.parameters())
     x = np.random.default_rng(0).normal(0, 0.2, (2, samples, 2)).astype("float32")
     inputs = torch.tensor(x.transpose(0, 2, 1).copy(), requires_grad=True)
