@@ -12,6 +12,7 @@ import click
 from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.evaluation.label_text import shorten
 from keraudio.tagging import Prediction
+from keraudio.tagging.rows import prediction_cells, prediction_columns
 
 SCHEMA = 1
 UNSURE = "unsure"
@@ -32,7 +33,7 @@ def print_answers(
     count = failed = 0
     records = []
     if form == "csv":
-        write_row(["path", "label", "probability", "error", *ranked_columns(top_k)])
+        write_row(prediction_columns(top_k))
     for prediction in predictions:
         count += 1
         failed += prediction.error is not None
@@ -41,7 +42,7 @@ def print_answers(
         elif form == "jsonl":
             click.echo(json.dumps({"schema": SCHEMA, "model": model, **record(prediction, top_k)}))
         elif form == "csv":
-            write_row(row(prediction, top_k))
+            write_row(prediction_cells(prediction, top_k))
         else:
             _print_line(prediction, top_k, root)
         sys.stdout.flush()
@@ -70,21 +71,6 @@ def write_row(cells: list[Any]) -> None:
     returns = any("\r" in str(cell) for cell in cells)
     writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
     writer.writerow(cells)
-
-
-def ranked_columns(top_k: int) -> list[str]:
-    """Names of the columns of the likeliest labels."""
-    return [f"{name}_{rank}" for rank in range(1, top_k + 1) for name in ("label", "probability")]
-
-
-def row(prediction: Prediction, top_k: int) -> list[Any]:
-    """A prediction as CSV holds it: path, label, probability, error, and the likeliest labels."""
-    top = prediction.top(top_k)
-    ranked = [item for label, value in top for item in (label, f"{value:.6f}")]
-    # A model may have fewer labels than columns were asked for.
-    ranked += [""] * (2 * top_k - len(ranked))
-    confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
-    return [str(prediction.path), "|".join(prediction.chosen), confidence, prediction.error or "", *ranked]
 
 
 def _print_line(prediction: Prediction, top_k: int, root: Path | None) -> None:

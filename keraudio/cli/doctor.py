@@ -15,6 +15,7 @@ from keraudio.errors import KeraudioError
 
 # What each extra is for, and the module that shows it is there.
 EXTRAS = {
+    "app": ("PySide6", "the desktop app"),
     "tensorflow": ("tensorflow", "TensorFlow backend and tf.data"),
     "jax": ("jax", "JAX backend"),
     "torch": ("torch", "PyTorch backend"),

@@ -20,6 +20,7 @@ VERBS = {
     "apply": "Carry out a plan that `keraudio tag --plan` wrote.",
     "undo": "Take back what a run wrote.",
     "history": "List the runs that wrote, or what one of them did.",
+    "app": "Open the desktop app: a folder of songs, tagged by eye and ear.",
     "fit": "Train a classifier from a recipe.",
     "pretrain": "Teach a front end a spectrogram from unlabelled clips.",
     "search": "Search the settings of a recipe that do best.",

@@ -11,14 +11,14 @@ from typing import Any
 import click
 from rich.cells import cell_len, chop_cells
 
-from keraudio.cli.answers import SCHEMA, UNSURE, printable, ranked_columns, record, row, with_confidence, write_row
+from keraudio.cli.answers import SCHEMA, UNSURE, printable, record, with_confidence, write_row
 from keraudio.cli.exit_codes import SOME_FAILED
 from keraudio.cli.progress import SongProgress
 from keraudio.tagging import Outcome
+from keraudio.tagging.rows import outcome_cells, outcome_columns, writing_values
 
 _NONE = "no genre"
 _LEAST_NAME = 24
-_EXTRA = ("state", "current", "new", "written", "move_to")
 
 
 def print_outcomes(
@@ -46,7 +46,7 @@ def print_outcomes(
     records = []
     about = {"schema": SCHEMA, "model": model}
     if form == "csv":
-        write_row(["path", "label", "probability", "error", *ranked_columns(top_k), *_EXTRA])
+        write_row(outcome_columns(top_k))
     with SongProgress(total, "Writing" if model is None else "Tagging") as progress:
         for outcome in outcomes:
             counts[_kind(outcome)] = counts.get(_kind(outcome), 0) + 1
@@ -55,7 +55,7 @@ def print_outcomes(
             elif form == "jsonl":
                 progress.print(json.dumps(about | _record(outcome, top_k)))
             elif form == "csv":
-                write_row(_row(outcome, top_k))
+                write_row(outcome_cells(outcome, top_k))
             elif outcome.error is not None:
                 # Reasons name their file already.
                 progress.print(
@@ -98,31 +98,10 @@ def _summary(counts: dict[str, int], writes: bool | None) -> str:
     return f"{line}."
 
 
-def _extra(outcome: Outcome) -> dict[str, Any]:
-    proposal = outcome.proposal
-    return {
-        "state": "failed" if outcome.error else proposal.state,
-        "current": None if proposal.current is None else list(proposal.current),
-        "new": list(proposal.new),
-        "written": outcome.written,
-        "move_to": None if proposal.move_to is None else str(proposal.move_to),
-    }
-
-
 def _record(outcome: Outcome, top_k: int) -> dict[str, Any]:
     prediction = outcome.proposal.prediction
     base = {"path": str(outcome.proposal.path)} if prediction is None else record(prediction, top_k)
-    return base | _extra(outcome) | {"error": outcome.error}
-
-
-def _row(outcome: Outcome, top_k: int) -> list[Any]:
-    prediction = outcome.proposal.prediction
-    base = [str(outcome.proposal.path), "", "", ""] if prediction is None else row(prediction, top_k)
-    base[3] = outcome.error or ""
-    base += [""] * (4 + 2 * top_k - len(base))
-    values = _extra(outcome)
-    cells = ["|".join(value) if isinstance(value, list) else value for value in values.values()]
-    return base + ["" if cell is None else str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
+    return base | writing_values(outcome) | {"error": outcome.error}
 
 
 def _line(outcome: Outcome, top_k: int, root: Path | None) -> str:

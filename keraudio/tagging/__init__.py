@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from keraudio.tagging.plan import EXISTING, Proposal, check_plan, propose, read_plan, write_plan
     from keraudio.tagging.playlists import playlist_files, write_playlists
     from keraudio.tagging.predict import Prediction, Seconds, StoredModel, predict_files
+    from keraudio.tagging.rows import write_results
     from keraudio.tagging.song_tags import SongTags, read_tags, require_tags, tags_installed
+    from keraudio.tagging.timeline import Timeline, hear_timeline
     from keraudio.tagging.write import Outcome, Undone, apply_proposals, finish_interrupted, undo_run
 
 # Late, so that the command line can refuse a wrong path without waiting for a backend.
@@ -34,7 +36,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plan": ["EXISTING", "Proposal", "check_plan", "propose", "read_plan", "write_plan"],
         "playlists": ["playlist_files", "write_playlists"],
         "predict": ["Prediction", "Seconds", "StoredModel", "predict_files"],
+        "rows": ["write_results"],
         "song_tags": ["SongTags", "read_tags", "require_tags", "tags_installed"],
+        "timeline": ["Timeline", "hear_timeline"],
         "write": ["Outcome", "Undone", "apply_proposals", "finish_interrupted", "undo_run"],
     },
 )

@@ -3,9 +3,9 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,14 @@ class Prediction:
         """Probability of one of the labels; 0 where the file cannot be read."""
         return 0.0 if self.probabilities is None else float(self.probabilities[self.labels.index(label)])
 
+    def above(self, min_confidence: float) -> "Prediction":
+        """The same without the chosen labels below a confidence, as `predict_files` would have given it."""
+        return replace(self, chosen=self.chosen[: self.count_above(min_confidence)])
+
+    def count_above(self, min_confidence: float) -> int:
+        """How many of the chosen labels reach a confidence; they are the first."""
+        return sum(bool(at_least(self.probability(label), min_confidence)) for label in self.chosen)
+
     def top(self, k: int) -> list[tuple[str, float]]:
         """The `k` likeliest labels with their probabilities."""
         if self.probabilities is None:
@@ -115,7 +123,7 @@ def predict_files(
     keep_results: bool = False,
     refresh: bool = False,
     seconds: Seconds | None = None,
-) -> Iterator[Prediction]:
+) -> Generator[Prediction]:
     """Predicts files one by one, in order, while later ones are decoded in child processes.
 
     Each clip is one batch of `windows` rows, padded with silence whose rows are not counted: the model is compiled

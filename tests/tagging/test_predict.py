@@ -266,3 +266,11 @@ def _log_odds(shape, dtype=None):
     import keras
 
     return keras.ops.convert_to_tensor(np.log([9.0, 4.0, 7 / 3]).astype("float32"))
+
+
+def test_a_prediction_above_a_confidence_is_what_predicting_with_it_gives(songs: list[Path]) -> None:
+    model = tone_classifier(multi_label=True)
+    every = list(predict_files(model, songs))
+    for limit in (0.0, 0.3, 0.5, 0.52, 1.0):
+        again = predict_files(model, songs, min_confidence=limit)
+        assert [one.above(limit).chosen for one in every] == [one.chosen for one in again]
