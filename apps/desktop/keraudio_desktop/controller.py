@@ -180,7 +180,8 @@ class Controller(QObject):
         self._total, self._doing = len(paths), "Listening"
         if not paths:
             self.said.emit("There are no songs here: mp3, flac, ogg, opus, m4a, wav or aiff.")
-        self._tell()
+        else:
+            self._tell()
 
     def _heard(self, number: int, prediction: Any) -> None:
         self.table.each([number], lambda song: song.hear(prediction, self.table.rules))
@@ -210,6 +211,7 @@ class Controller(QObject):
                 self._total, self._doing = count, doing
             case writing.Note(text):
                 self.said.emit(text)
+                return
             case writing.Written(outcome, tags):
                 path, error = outcome.proposal.path, outcome.error
                 self.table.each(self.table.rows_of(path), lambda song: song.apply(outcome, tags, self.table.rules))

@@ -46,6 +46,7 @@ class FirstRun(QWidget):
         self.open_button.setDefault(True)
         self.demo_button = _button("Try the demo songs", demo_action)
         self.last_button = QPushButton()
+        self.last_button.setAccessibleName("Open the last folder")
         self.last_button.setVisible(False)
         self.last_button.clicked.connect(lambda: self.again.emit(self._last))
         self._last: Path | None = None
@@ -78,7 +79,6 @@ class FirstRun(QWidget):
         if folder is not None:
             name = self.fontMetrics().elidedText(readable(folder), Qt.TextElideMode.ElideMiddle, 420)
             self.last_button.setText(f"Last time: {name.replace('&', '&&')}")
-            self.last_button.setAccessibleName("Open the last folder")
             self.last_button.setToolTip(readable(folder))
 
 

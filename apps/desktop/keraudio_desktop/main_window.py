@@ -1,5 +1,6 @@
 """The window: its parts side by side, who hears whom, and what is remembered."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ class MainWindow(QMainWindow):
         self._connect_parts()
         self._restore()
         self._refresh()
+        self._selection_changed()
+        self.act["play"].setEnabled(False)
 
     def open_paths(self, paths: list[Path]) -> None:
         """Hears folders and files."""
@@ -166,7 +169,12 @@ class MainWindow(QMainWindow):
             "dark": ask.switch_theme,
             "keys": ask.show_keys,
         }.items():
-            self.act[name].triggered.connect(lambda _checked=False, slot=slot: slot())
+            self.act[name].triggered.connect(lambda _checked=False, slot=slot: self._do(slot))
+
+    def _do(self, slot: Callable[[], object]) -> None:
+        slot()
+        # At once, so that Apply can follow Accept however fast the keys come.
+        self._refresh()
 
     def _connect_parts(self) -> None:
         run = self.controller
@@ -181,7 +189,8 @@ class MainWindow(QMainWindow):
         self.filters.percent_changed.connect(lambda percent: run.set_rules(min_confidence=percent / 100))
         self.filters.existing_changed.connect(lambda name: run.set_rules(existing=name))
         self.models.chosen.connect(lambda _name: run.use_model(self.models.file))
-        self.view.selection_changed.connect(self._soon)
+        self.view.selection_changed.connect(self._selection_changed)
+        self.view.current_changed.connect(lambda row: self.act["play"].setEnabled(row >= 0))
         self.failures.chosen.connect(self._go_to_song)
         self.failures.counted.connect(
             lambda count: self.tabs.setTabText(1, f"Failures ({count})" if count else "Failures")
@@ -201,6 +210,11 @@ class MainWindow(QMainWindow):
     def _remembered(self) -> dict[str, Any]:
         return {"window": self, "splitter": self.splitter, "columns": self.view.horizontalHeader()}
 
+    def _selection_changed(self) -> None:
+        chosen = self.view.selectionModel().hasSelection()
+        for name in ("accept", "edit", "reject"):
+            self.act[name].setEnabled(chosen)
+
     def _soon(self) -> None:
         # Not begun anew by each of a thousand songs.
         if not self._count_later.isActive():
@@ -216,12 +230,9 @@ class MainWindow(QMainWindow):
         self.counts.setText("   ".join(f"{count} {state}" for state in State if (count := counts.get(state, 0))))
         ready = counts.get(State.ACCEPTED, 0) + counts.get(State.EDITED, 0)
         self.apply_button.setText(f"Apply ({ready})" if ready else "Apply")
-        heard, chosen = len(songs) > counts.get(State.WAITING, 0), bool(self.view.selected_rows())
+        heard = len(songs) > counts.get(State.WAITING, 0)
         writing = run.background.busy
         for name, can in {
-            "accept": chosen,
-            "edit": chosen,
-            "reject": chosen,
             "accept_shown": bool(counts.get(State.PROPOSED)),
             "apply": bool(ready) and not writing,
             "undo": not writing,
@@ -231,7 +242,6 @@ class MainWindow(QMainWindow):
             "again": bool(run.paths) and not writing,
             "pause": run.listening.active,
             "cancel": run.busy,
-            "play": self.detail.path is not None,
         }.items():
             self.act[name].setEnabled(can)
         for button, name in (

@@ -61,6 +61,7 @@ class ShownSongs(QAbstractProxyModel):
         self.setSourceModel(table)
         table.modelReset.connect(self.arrange)
         table.changed.connect(self._source_changed)
+        self.arrange()
 
     def set_text(self, text: str) -> None:
         """Shows songs alone in whose cells all the words stand."""
@@ -137,10 +138,10 @@ class ShownSongs(QAbstractProxyModel):
         return self._table.headerData(section, orientation, role)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        return self._table.data(self.mapToSource(index), role)
+        return self._table.cell(self.rows[index.row()], index.column(), role) if index.isValid() else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return self._table.flags(self.mapToSource(index)) if index.isValid() else Qt.ItemFlag.NoItemFlags
+        return self._table.flags(self.mapToSource(index))
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         return self._table.setData(self.mapToSource(index), value, role)

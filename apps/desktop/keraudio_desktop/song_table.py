@@ -12,7 +12,6 @@ from keraudio_desktop.songs import SEPARATOR, Rules, Song, State, genres_of, rea
 Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 CONFIDENCE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
-STATE_ROLE = CONFIDENCE_ROLE + 1
 
 
 class Column(IntEnum):
@@ -67,27 +66,16 @@ class SongTable(QAbstractTableModel):
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        song, column = self.songs[index.row()], index.column()
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return _text(song, column)
-            case Qt.ItemDataRole.EditRole:
-                return SEPARATOR.join(song.new) if column == Column.NEW else _text(song, column)
-            case Qt.ItemDataRole.ToolTipRole:
-                return _tip(song, column)
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{_TITLES[column]}: {_text(song, column) or 'none'}"
-            case Qt.ItemDataRole.AccessibleDescriptionRole:
-                return _spoken(song) if column == Column.CONFIDENCE else _tip(song, column)
-        if role == CONFIDENCE_ROLE:
-            return song.confidence
-        if role == STATE_ROLE:
-            return song.state
-        return None
+        return self.cell(index.row(), index.column(), role) if index.isValid() else None
+
+    def cell(self, row: int, column: int, role: int) -> Any:
+        """What `data` gives, without an index: a view asks a dozen times for each cell that it paints."""
+        show = _CELLS.get(role)
+        return None if show is None else show(self.songs[row], column)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
         flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
         if index.column() == Column.NEW and self.songs[index.row()].taggable:
             flags |= Qt.ItemFlag.ItemIsEditable
@@ -126,20 +114,18 @@ class SongTable(QAbstractTableModel):
         return [] if row is None else [row]
 
 
+_TEXTS: tuple[Callable[[Song], str], ...] = (
+    lambda song: song.name,
+    lambda song: song.artist,
+    lambda song: SEPARATOR.join(song.current),
+    lambda song: SEPARATOR.join(song.new),
+    lambda song: "" if song.confidence is None else f"{song.confidence:.0%}",
+    lambda song: str(song.state),
+)
+
+
 def _text(song: Song, column: int) -> str:
-    match column:
-        case Column.SONG:
-            return song.name
-        case Column.ARTIST:
-            return song.artist
-        case Column.CURRENT:
-            return SEPARATOR.join(song.current)
-        case Column.NEW:
-            return SEPARATOR.join(song.new)
-        case Column.CONFIDENCE:
-            return "" if song.confidence is None else f"{song.confidence:.0%}"
-        case _:
-            return str(song.state)
+    return _TEXTS[column](song)
 
 
 def _tip(song: Song, column: int) -> str:
@@ -164,3 +150,15 @@ def _spoken(song: Song) -> str:
     label = song.prediction.chosen[0] if song.prediction.chosen else song.prediction.top(1)[0][0]
     unsure = ", unsure" if song.state == State.UNSURE else ""
     return f"{song.confidence:.0%} sure of {label}{unsure}"
+
+
+_CELLS: dict[int, Callable[[Song, int], Any]] = {
+    int(Qt.ItemDataRole.DisplayRole): _text,
+    int(Qt.ItemDataRole.EditRole): _text,
+    int(Qt.ItemDataRole.ToolTipRole): _tip,
+    int(Qt.ItemDataRole.AccessibleTextRole): lambda song, column: f"{_TITLES[column]}: {_text(song, column) or 'none'}",
+    int(Qt.ItemDataRole.AccessibleDescriptionRole): lambda song, column: (
+        _spoken(song) if column == Column.CONFIDENCE else _tip(song, column)
+    ),
+    CONFIDENCE_ROLE: lambda song, _column: song.confidence,
+}

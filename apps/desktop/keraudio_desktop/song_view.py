@@ -61,6 +61,8 @@ class SongView(QTableView):
         header = self.horizontalHeader()
         header.setAccessibleName("Columns")
         header.setHighlightSections(False)
+        # Of its own, in which nothing is ever selected: a header asks whether whole columns are, row by row.
+        header.setSelectionModel(QItemSelectionModel(shown, header))
         header.setStretchLastSection(True)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         # As the folder has them, until the user sorts.

@@ -27,6 +27,37 @@ def use_theme(name: str) -> None:
     if name not in THEMES:
         raise ValueError(f"`name` must be one of {', '.join(THEMES)}. Received: name={name!r}")
     QGuiApplication.styleHints().setColorScheme(_SCHEMES[name])
+    # Systems without a theme of their own, such as a bare X server, cannot be asked for one.
+    QApplication.setPalette(QPalette())
+    if name == "dark" and not is_dark(QApplication.palette()):
+        QApplication.setPalette(_dark_palette())
+
+
+def _dark_palette() -> QPalette:
+    window, base, text = QColor("#1f2124"), QColor("#16181a"), QColor("#e8e8e8")
+    faint, blue = QColor("#8b8f94"), QColor("#2f7fb8")
+    palette = QPalette(QColor("#2c2f33"), window)
+    role, group = QPalette.ColorRole, QPalette.ColorGroup
+    for one, colour in {
+        role.WindowText: text,
+        role.Text: text,
+        role.ButtonText: text,
+        role.BrightText: QColor("#ffffff"),
+        role.PlaceholderText: faint,
+        role.Base: base,
+        role.AlternateBase: QColor("#1b1d20"),
+        role.ToolTipBase: QColor("#2c2f33"),
+        role.ToolTipText: text,
+        role.Highlight: blue,
+        role.Accent: blue,
+        role.HighlightedText: QColor("#ffffff"),
+        role.Link: QColor(_SKY),
+        role.Mid: QColor("#5a5e63"),
+    }.items():
+        palette.setColor(one, colour)
+    for one in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(group.Disabled, one, QColor("#73777c"))
+    return palette
 
 
 def use_style(app: QApplication) -> None:
