@@ -82,8 +82,8 @@ class Child(Outcome):
 
 def run_child(code: str, *arguments: object, folder: Path | None = None, **environment: str) -> Child:
     """Runs Python code in a fresh process that can import this checkout."""
-    checkout = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, [checkout, os.environ.get("PYTHONPATH")]))
+    checkout = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join(filter(None, [f"{checkout}", f"{checkout / 'apps/desktop'}", os.environ.get("PYTHONPATH")]))
     # JAX, in this process, has asked for more of TensorFlow's log than the command line does.
     inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     everything = inherited | {"PYTHONPATH": path} | environment

@@ -55,7 +55,7 @@ def test_the_summary_in_the_list_is_about_what_the_verb_says(command: Command, v
 def test_an_unknown_verb_names_the_nearest(command: Command) -> None:
     outcome = command("evalute", "x")
     assert outcome.code == 2 and outcome.out == b""
-    assert outcome.message.startswith("keraudio: A command must be one of tag, apply, undo, history, fit, ")
+    assert outcome.message.startswith("keraudio: A command must be one of tag, apply, undo, history, app, fit, ")
     assert outcome.message.endswith("Received: 'evalute'. Did you mean 'evaluate'?")
 
 

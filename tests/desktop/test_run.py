@@ -227,7 +227,7 @@ def test_a_crash_of_what_listens_is_reported_and_the_app_goes_on(qtbot: QtBot, w
     os.kill(window.controller.listening.child.pid, signal.SIGSEGV)
     qtbot.waitUntil(lambda: not window.controller.busy, timeout=10_000)
     reasons = [window.failures.item(row).text() for row in range(window.failures.count())]
-    assert any("listens broke: it crashed" in reason for reason in reasons)
+    assert any("listens broke: it crashed (SIGSEGV)" in reason for reason in reasons)
     heard = [song for song in window.controller.table.songs if song.state == State.PROPOSED]
     assert heard
     # What was heard can be decided on, and the next run starts a process of its own.

@@ -57,7 +57,8 @@ def test_everything_of_the_package_is_in_it_and_nothing_else(members: set[str]) 
     package = files_of("keraudio/**/*")
     models = {f"keraudio/models/{Path(name).name}" for name in files_of("saved_models/*")}
     information = {name for name in members if name.startswith(f"keraudio-{__version__}.dist-info/")}
-    assert members - information == package | models
+    app = {name.removeprefix("apps/desktop/") for name in files_of("apps/desktop/keraudio_desktop/**/*")}
+    assert len(app) > 20 and members - information == package | app | models
     assert f"keraudio-{__version__}.dist-info/licenses/LICENSE" in information
 
 
@@ -77,7 +78,13 @@ def test_it_needs_no_backend_but_offers_each(wheel: Path) -> None:
     always = " ".join(line for line in needed if "extra ==" not in line)
     assert "keras" in always and not any(name in always for name in ("tensorflow", "jax", "torch", "matplotlib"))
     extras = {line.removeprefix("Provides-Extra: ") for line in metadata.splitlines() if line.startswith("Provides")}
-    assert {"tensorflow", "jax", "torch", "m4a", "plots"} <= extras
+    assert {"app", "tensorflow", "jax", "torch", "m4a", "plots"} <= extras
+
+
+def test_it_starts_the_app_by_a_script_without_a_terminal(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        scripts = archive.read(f"keraudio-{__version__}.dist-info/entry_points.txt").decode()
+    assert "[gui_scripts]\nkeraudio-app = keraudio_desktop.start:main" in scripts
 
 
 def test_the_installed_package_tags_the_demo_clips_without_the_checkout(wheel: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import sys
 from collections import deque
 from time import perf_counter
@@ -12,6 +14,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 # A tenth of what people notice; the rest of the lines wait for the next turn of the event loop.
 _TURN_SECONDS = 0.008
 _KEPT_TALK = 2000
+_ERROR = re.compile(r"[A-Za-z_.]*(Error|Exception|Exit|Interrupt)\b")
 
 
 class ChildProcess(QObject):
@@ -117,5 +120,14 @@ class ChildProcess(QObject):
         while self._lines:
             self.said.emit(json.loads(self._lines.popleft()))
         crashed = status == QProcess.ExitStatus.CrashExit
-        last = next((line for line in reversed(self._talk.splitlines()) if line.strip()), "")
-        self.broke.emit(f"it {'crashed' if crashed else 'ended'} (code {code}){f': {last.strip()}' if last else ''}")
+        how = f"crashed ({_signal(code)})" if crashed else f"ended (exit code {code})"
+        # Of what it said the last line of a traceback; libraries log there too.
+        last = next((line for line in reversed(self._talk.splitlines()) if _ERROR.match(line)), "")
+        self.broke.emit(f"it {how}{f': {last.strip()}' if last else ''}")
+
+
+def _signal(code: int) -> str:
+    try:
+        return signal.Signals(code).name
+    except ValueError:
+        return f"code {code}"

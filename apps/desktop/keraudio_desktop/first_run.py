@@ -10,7 +10,7 @@ from keraudio.audio.sound import readable
 
 _WORDS = """\
 <p>keraudio listens to your songs and proposes genres.</p>
-<p><b>Nothing is written</b> until you accept a proposal and press Apply, and Undo takes it back.</p>
+<p><b>Nothing is written</b> until you accept a proposal and press Apply.<br>Undo takes it back.</p>
 <p>mp3, flac, ogg, opus, m4a, wav and aiff.</p>"""
 
 

@@ -15,7 +15,7 @@ class GenreStrip(TimePicture):
     """The answer of each window of a song."""
 
     def __init__(self) -> None:
-        super().__init__("Genres over time", _ROWS * _ROW_HEIGHT + 4)
+        super().__init__("Genres over time", "Genres", _ROWS * _ROW_HEIGHT + 4)
         self._labels: list[str] = []
         self._starts = np.zeros(0)
         self._probabilities = np.zeros((0, 0))
@@ -53,7 +53,7 @@ class GenreStrip(TimePicture):
         colour = bar_colour(self.palette())
         plot = self.plot()
         if not self._labels:
-            self.paint_name(painter, self._title, plot)
+            self.paint_name(painter, self._caption, plot)
             return
         height = plot.height() / _ROWS
         edges = [self.x_of(float(start)) for start in self._starts] + [plot.right()]

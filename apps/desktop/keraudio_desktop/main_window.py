@@ -1,6 +1,5 @@
 """The window: its parts side by side, who hears whom, and what is remembered."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings
         self.setWindowTitle("keraudio")
-        self.resize(1240, 760)
+        self.resize(1280, 760)
         self.setAcceptDrops(True)
         self.act = build_actions(self)
         self.models = ModelChooser()
@@ -73,6 +72,7 @@ class MainWindow(QMainWindow):
         self.focus = SongFocus(self.controller, self.view, self.detail, self.player, self)
         self.commands = Commands(self, self.controller, self.view, settings, self.open_paths)
         self._count_later = QTimer(self, interval=_COUNT_MS, singleShot=True)
+        self._counts_are_old = False
         self._build()
         self._connect_actions()
         self._connect_parts()
@@ -86,9 +86,15 @@ class MainWindow(QMainWindow):
         self.failures.forget()
         if len(paths) == 1 and paths[0].is_dir():
             self.settings.folder = paths[0].absolute()
-        self.pages.setCurrentWidget(self.view)
+        self._show_songs(True)
         self.controller.open(paths)
         self.view.setFocus()
+
+    def _show_songs(self, there: bool) -> None:
+        """Shows the table and what belongs to it, or where to begin."""
+        self.pages.setCurrentWidget(self.view if there else self.first_run)
+        for widget in (self.filters, self.tabs, self.accept_shown_button, self.apply_button):
+            widget.setVisible(there)
 
     def warm_up(self) -> None:
         """What may wait until the window is there: settles an interrupted run, and has the model loaded."""
@@ -119,7 +125,7 @@ class MainWindow(QMainWindow):
         self.splitter.addWidget(self.pages)
         self.splitter.addWidget(self.tabs)
         self.splitter.setStretchFactor(0, 1)
-        self.splitter.setSizes([840, 400])
+        self.splitter.setSizes([880, 400])
         self.splitter.setChildrenCollapsible(False)
         caption = QLabel("&Model")
         caption.setBuddy(self.models)
@@ -138,6 +144,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.splitter, stretch=1)
         layout.addLayout(last)
         self.setCentralWidget(whole)
+        self._show_songs(False)
 
     def _connect_actions(self) -> None:
         run, ask = self.controller, self.commands
@@ -169,12 +176,7 @@ class MainWindow(QMainWindow):
             "dark": ask.switch_theme,
             "keys": ask.show_keys,
         }.items():
-            self.act[name].triggered.connect(lambda _checked=False, slot=slot: self._do(slot))
-
-    def _do(self, slot: Callable[[], object]) -> None:
-        slot()
-        # At once, so that Apply can follow Accept however fast the keys come.
-        self._refresh()
+            self.act[name].triggered.connect(lambda _checked=False, slot=slot: slot())
 
     def _connect_parts(self) -> None:
         run = self.controller
@@ -196,7 +198,7 @@ class MainWindow(QMainWindow):
             lambda count: self.tabs.setTabText(1, f"Failures ({count})" if count else "Failures")
         )
         self.first_run.again.connect(lambda folder: self.open_paths([folder]))
-        self._count_later.timeout.connect(self._refresh)
+        self._count_later.timeout.connect(self._count_again)
 
     def _restore(self) -> None:
         for name, widget in self._remembered().items():
@@ -216,12 +218,20 @@ class MainWindow(QMainWindow):
             self.act[name].setEnabled(chosen)
 
     def _soon(self) -> None:
-        # Not begun anew by each of a thousand songs.
-        if not self._count_later.isActive():
+        # At once, so that Apply can follow an edit however fast the keys come, and then seldom: songs come by hundreds.
+        if self._count_later.isActive():
+            self._counts_are_old = True
+        else:
+            self._refresh()
             self._count_later.start()
+
+    def _count_again(self) -> None:
+        if self._counts_are_old:
+            self._refresh()
 
     def _refresh(self) -> None:
         """Counts, and lets what can be done be done."""
+        self._counts_are_old = False
         run = self.controller
         songs = run.table.songs
         counts: dict[State, int] = {}

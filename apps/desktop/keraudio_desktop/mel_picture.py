@@ -12,7 +12,7 @@ class MelPicture(TimePicture):
     """Levels of mel bands over time."""
 
     def __init__(self) -> None:
-        super().__init__("Mel bands", 80)
+        super().__init__("Mel spectrogram", "Mel bands", 80)
         self._image: QImage | None = None
         self._heard = 0.0
 
@@ -32,7 +32,7 @@ class MelPicture(TimePicture):
 
     def paint(self, painter: QPainter) -> None:
         plot = self.plot()
-        self.paint_name(painter, self._title, plot)
+        self.paint_name(painter, self._caption, plot)
         if self._image is not None:
             right = self.x_of(min(self._heard, self.duration))
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

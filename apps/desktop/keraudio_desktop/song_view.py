@@ -16,7 +16,7 @@ from keraudio_desktop.confidence_bar import ConfidenceBar
 from keraudio_desktop.shown_songs import ShownSongs
 from keraudio_desktop.song_table import CONFIDENCE_ROLE, Column
 
-_WIDTHS = {Column.SONG: 215, Column.ARTIST: 125, Column.CURRENT: 115, Column.NEW: 165, Column.CONFIDENCE: 120}
+_WIDTHS = {Column.SONG: 215, Column.ARTIST: 125, Column.CURRENT: 120, Column.NEW: 165, Column.CONFIDENCE: 120}
 # Scattered over more stretches than that, Qt takes seconds to select rows again.
 _MOST_STRETCHES = 500
 

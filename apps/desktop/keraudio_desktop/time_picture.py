@@ -11,7 +11,8 @@ class TimePicture(QWidget):
     """A picture of a song over time; those that are drawn below each other share their margin.
 
     Args:
-        title: stands in the margin, and is the accessible name.
+        title: the accessible name.
+        caption: stands in the margin.
         height: in pixels.
 
     Signals:
@@ -20,9 +21,9 @@ class TimePicture(QWidget):
 
     picked = Signal(float)
 
-    def __init__(self, title: str, height: int) -> None:
+    def __init__(self, title: str, caption: str, height: int) -> None:
         super().__init__()
-        self._title, self._height = title, height
+        self._caption, self._height = caption, height
         self.duration = 0.0
         self._at: float | None = None
         self.setAccessibleName(title)

@@ -12,7 +12,7 @@ class Waveform(TimePicture):
     """Lowest and highest sample of each stretch of a song."""
 
     def __init__(self) -> None:
-        super().__init__("Waveform", 64)
+        super().__init__("Waveform", "Waveform", 64)
         self._outline = np.zeros((0, 2))
         self._heard = 0.0
 
@@ -29,7 +29,7 @@ class Waveform(TimePicture):
 
     def paint(self, painter: QPainter) -> None:
         plot = self.plot()
-        self.paint_name(painter, self._title, plot)
+        self.paint_name(painter, self._caption, plot)
         if not len(self._outline):
             return
         middle, half = plot.center().y(), plot.height() / 2
