@@ -23,6 +23,7 @@ class FailuresList(QListWidget):
         super().__init__()
         self.setAccessibleName("Failures")
         self.setWordWrap(True)
+        self.setSpacing(2)
         self.setAlternatingRowColors(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideNone)
