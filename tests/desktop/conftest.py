@@ -102,7 +102,7 @@ def listen(qtbot: "QtBot") -> "Callable[[MainWindow, Path], None]":
 
     def listen(window: "MainWindow", folder: Path) -> None:
         window.open_paths([folder])
-        qtbot.waitUntil(lambda: not window.controller.busy, timeout=60_000)
+        qtbot.waitUntil(lambda: not window.controller.busy, timeout=240_000)
         assert window.controller.table.songs
 
     return listen

@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def wait_for_files(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not window.controller.background.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not window.controller.background.busy, timeout=120_000)
 
 
 def children_of(pid: int) -> list[int]:
@@ -184,7 +184,7 @@ def begin(qtbot: QtBot, window: MainWindow, folder: Path) -> None:
     window.open_paths([folder])
     window.controller.open([folder], refresh=True)
     heard = window.controller.table.songs
-    qtbot.waitUntil(lambda: sum(s.state != State.WAITING for s in window.controller.table.songs) >= 3, timeout=60_000)
+    qtbot.waitUntil(lambda: sum(s.state != State.WAITING for s in window.controller.table.songs) >= 3, timeout=240_000)
     assert window.controller.busy and heard is not None
 
 
@@ -209,14 +209,14 @@ def test_cancel_ends_a_run_within_a_second_and_keeps_what_was_heard(
 def test_pause_stands_still_until_it_goes_on(qtbot: QtBot, window: MainWindow, many: Path) -> None:
     begin(qtbot, window, many)
     window.act["pause"].trigger()
-    qtbot.waitUntil(lambda: window.controller.paused, timeout=10_000)
+    qtbot.waitUntil(lambda: window.controller.paused, timeout=60_000)
     assert window.act["pause"].isChecked()
     done = sum(song.state != State.WAITING for song in window.controller.table.songs)
     qtbot.wait(400)
     assert sum(song.state != State.WAITING for song in window.controller.table.songs) == done < 400
     window.act["pause"].trigger()
     qtbot.waitUntil(
-        lambda: sum(song.state != State.WAITING for song in window.controller.table.songs) > done, timeout=10_000
+        lambda: sum(song.state != State.WAITING for song in window.controller.table.songs) > done, timeout=60_000
     )
     assert not window.controller.paused
     window.act["cancel"].trigger()
@@ -225,7 +225,7 @@ def test_pause_stands_still_until_it_goes_on(qtbot: QtBot, window: MainWindow, m
 def test_a_crash_of_what_listens_is_reported_and_the_app_goes_on(qtbot: QtBot, window: MainWindow, many: Path) -> None:
     begin(qtbot, window, many)
     os.kill(window.controller.listening.child.pid, signal.SIGSEGV)
-    qtbot.waitUntil(lambda: not window.controller.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.controller.busy, timeout=60_000)
     reasons = [window.failures.item(row).text() for row in range(window.failures.count())]
     assert any("listens broke: it crashed (SIGSEGV)" in reason for reason in reasons)
     heard = [song for song in window.controller.table.songs if song.state == State.PROPOSED]
@@ -234,7 +234,7 @@ def test_a_crash_of_what_listens_is_reported_and_the_app_goes_on(qtbot: QtBot, w
     window.controller.accept([0])
     assert window.controller.table.songs[0].state == State.ACCEPTED
     window.open_paths([many / "000.wav"])
-    qtbot.waitUntil(lambda: not window.controller.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.controller.busy, timeout=240_000)
     assert [song.state for song in window.controller.table.songs] == [State.PROPOSED]
 
 
@@ -262,7 +262,7 @@ def test_closing_while_songs_are_written_leaves_each_whole_and_undo_finds_it(
     listen(window, folder)
     window.act["accept_shown"].trigger()
     window.act["apply"].trigger()
-    qtbot.waitUntil(lambda: song_named(window, "02.flac").state == State.WRITTEN, timeout=30_000)
+    qtbot.waitUntil(lambda: song_named(window, "02.flac").state == State.WRITTEN, timeout=120_000)
     window.close()
     songs = sorted(folder.iterdir())
     # No copy lies about, and every song is as it was or as it should be.
@@ -284,7 +284,7 @@ def test_details_show_what_the_model_hears_along_the_song(
     listen(window, album)
     window.view.go_to(row_named(window, "b.flac"))
     detail = window.detail
-    qtbot.waitUntil(lambda: detail.waveform.duration > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: detail.waveform.duration > 0, timeout=240_000)
     assert detail.strip.words().split(" from ")[0] in ("high", "low")
     assert detail.mel.duration == pytest.approx(0.6, abs=0.05) and detail.strip.accessibleDescription()
     assert detail.top.rowCount() == 2 and "→" not in detail.top.item(0, 0).text()
@@ -293,7 +293,7 @@ def test_details_show_what_the_model_hears_along_the_song(
     window.player.moved.connect(places.append)
     detail.sought.emit(0.3)
     assert window.player.playing and window.act["play"].isChecked()
-    qtbot.waitUntil(lambda: not window.player.playing, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.player.playing, timeout=120_000)
     assert not window.act["play"].isChecked()
     window.view.go_to(row_named(window, "bad.wav"))
     assert detail.waveform.duration == 0 and not detail.strip.words()

@@ -162,7 +162,7 @@ def longest_turn(qtbot: QtBot, steps: list[Callable[[], object]], settled: Calla
     timer = QTimer(interval=0)
     timer.timeout.connect(beat)
     timer.start()
-    qtbot.waitUntil(lambda: over, timeout=60_000)
+    qtbot.waitUntil(lambda: over, timeout=240_000)
     timer.stop()
     return longest
 

@@ -1,5 +1,6 @@
 """The window: its parts side by side, who hears whom, and what is remembered."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,12 @@ class MainWindow(QMainWindow):
             "dark": ask.switch_theme,
             "keys": ask.show_keys,
         }.items():
-            self.act[name].triggered.connect(lambda _checked=False, slot=slot: slot())
+            self.act[name].triggered.connect(lambda _checked=False, slot=slot: self._do(slot))
+
+    def _do(self, slot: Callable[[], object]) -> None:
+        slot()
+        # At once, so that Apply can follow Accept however fast the keys come.
+        self._refresh()
 
     def _connect_parts(self) -> None:
         run = self.controller
