@@ -13,6 +13,11 @@ def test_studies_are_listed(command: Command) -> None:
     assert [line.split()[0] for line in outcome.lines] == [
         "adaptive_stft",
         "adaptive_stft_options",
+        "gafx_table3",
+        "gafx_table4",
+        "gafx_table5",
+        "gafx_table6",
+        "gafx_table7",
         "mst_figure3",
         "sample_cnn_scales",
         "sample_cnn_table2",

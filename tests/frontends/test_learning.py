@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from layer_checks import array
+from small_front_ends import SMALL_FRONT_ENDS
 
 import keraudio.tagging
 from keraudio.audio import load_audio
@@ -17,29 +18,6 @@ CLIPS = sorted((Path(keraudio.tagging.__file__).parent / "demo").glob("*.ogg"))
 SAMPLE_RATE = 8000
 SAMPLES = 2000
 WINDOWS = 4
-# What makes a front end learn that is fixed unless asked, and keeps it small.
-SMALL_MEL = {"n_fft": 256, "hop_length": 128, "n_mels": 32}
-SMALL_DEMUCS = {
-    "channels": 4,
-    "n_fft": 256,
-    "depth": 4,
-    "dconv_starts": 3,
-    "norm_starts": 2,
-    "norm_groups": 2,
-    "heads": 2,
-}
-OPTIONS = {
-    "adaptive_stft": SMALL_MEL,
-    "gafx_a": {"row": 20, "width": 0.125, "channels": 8, "heads": 2},
-    "gafx_r": {"row": 20, "width": 0.125},
-    "gafx_u": {"sources": 2, "bands": 16, "sizes": SMALL_DEMUCS},
-    "leaf": {"filters": 8, "kernel_size": 65},
-    "log_mel": {**SMALL_MEL, "learnable": True},
-    "mfcc": {**SMALL_MEL, "n_mfcc": 13},
-    "pcen_mel": {**SMALL_MEL, "learnable": True},
-    "sincnet": {"filters": 8, "kernel_size": 65},
-    "strided_conv": {"filters": 16},
-}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +35,7 @@ def windows() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_front_end_learns_to_tell_clips_apart_and_every_weight_of_it_moves(name, windows) -> None:
     keras.utils.set_random_seed(0)
-    front_end = FRONT_ENDS[name](SAMPLE_RATE, samples=SAMPLES, **OPTIONS.get(name, {}))
+    front_end = FRONT_ENDS[name](SAMPLE_RATE, samples=SAMPLES, **SMALL_FRONT_ENDS.get(name, {}))
     features = front_end.output
     mean = keras.layers.Flatten()(keras.ops.mean(features, axis=1))
     # Front ends differ in their scale, from decibels to a sum that is near zero.

@@ -173,7 +173,7 @@ def test_recipes_without_sense_are_refused(sections: dict[str, Any], said: str) 
 
 
 def test_the_recipe_that_comes_with_keraudio_is_the_papers() -> None:
-    assert pretraining_names() == ["mst"]
+    assert pretraining_names() == ["gafx", "mst"]
     mst = load_pretraining("mst")
     assert mst.audio.window_samples == 51200 and mst.audio.hop_samples == 25600
     assert (mst.training.learning_rate, mst.training.batch_size, mst.training.patience) == (3e-4, 100, 50)

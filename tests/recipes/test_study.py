@@ -38,6 +38,12 @@ def test_the_studies_have_the_rows_of_their_tables() -> None:
     assert times == [0.23, 0.41, 0.55, 0.69, 0.79, 0.86, 1.0]
     assert len(published["sample_cnn_scales"]) == 8
     assert one["mst_figure3"] == [0.53, 0.62, None, None, None, None, 0.724, 0.769]
+    assert [one[f"gafx_table{number}"] for number in (3, 4, 5, 7)] == [
+        [0.61, 0.645], [0.471, 0.51], [0.37, 0.4867], [0.61, 0.645, 0.725, None, None, None],
+    ]  # fmt: skip
+    rows = {row["name"]: row for row in tables["gafx_table6"]}
+    assert (rows["gafx_r"]["published"], rows["gafx_u"]["published"]) == ([0.53], [0.725])
+    assert rows["gafx_u"]["given_start"] and "published" not in rows["gafx_a"]
     assert one["sample_cnn_table4"] == [0.9046, 0.9061, 0.9061, 0.9064]
     assert [len(row["networks"]) for row in tables["sample_cnn_table4"]] == [1, 2, 4, 8]
     # GTZAN, MagnaTagATune, TAGTRAUM and the Million Song Dataset, for levels -3, -2, -1 and all.
@@ -380,6 +386,11 @@ label = "unfrozen"
 start_row = "learned"
 [rows.set]
 [[rows]]
+name = "given"
+label = "given"
+given_start = true
+[rows.set]
+[[rows]]
 name = "every"
 label = "every"
 every_fold = true
@@ -475,6 +486,13 @@ def test_each_fold_is_tested_once_and_no_front_end_has_heard_it(over_folds: str,
     with pytest.raises(DatasetError, match=r"A fold must be one of \[1, 2, 3\]. Received: 4"):
         run_study("tiny_folds", over_folds, only_folds=[4], **options)
 
+    # A front end that is given is where its row begins.
+    given = tmp_path / "study" / "pretraining" / "fold-1" / "seed-0"
+    last = run_study("tiny_folds", over_folds, rows=["given"], only_folds=[2], start=given, **options)
+    assert [row.name for row in last.rows] == ["given"]
+    recipe = tomllib.loads((tmp_path / "study" / "given" / "fold-2" / "seed-0" / "recipe.toml").read_text())
+    assert recipe["front_end"]["start"] == str(given)
+
     # With more data there is a row more, whose front end has a pretraining of its own.
     again = run_study("tiny_folds", over_folds, rows=["more"], more_data=[f"audio:{tmp_path / 'tones'}"], **options)
     assert [row.name for row in again.rows] == ["more"]
@@ -487,13 +505,19 @@ def test_rows_of_more_data_need_it(over_folds: str, tiny: str, tmp_path: Path) -
         run_study(tiny, "folder:x", **options)
 
 
+def test_rows_that_begin_with_a_given_front_end_need_it(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(KeraudioError, match="A start must be given to a study with rows that need one"):
+        run_study(tiny, "folder:x", folder=tmp_path / "study", start=tmp_path / "front_end.keras")
+
+
 def test_folds_are_only_chosen_of_a_study_over_folds(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(KeraudioError, match="Folds must be given to a study over folds"):
         run_study(tiny, "folder:x", folder=tmp_path / "study", only_folds=[1])
 
 
 def test_folds_are_needed_where_a_study_has_them(over_folds: str, tmp_path: Path) -> None:
-    with pytest.raises(KeraudioError, match="row 'more' needs more data"):
-        run_study("tiny_folds", over_folds, folder=tmp_path / "study", rows=["more"])
+    for row in ("more", "given"):
+        with pytest.raises(KeraudioError, match=f"row '{row}' needs more data .* or a front end's file"):
+            run_study("tiny_folds", over_folds, folder=tmp_path / "study", rows=[row])
     with pytest.raises(DatasetError, match="needs a data set with at least 3 folds. Received: 0"):
         run_study("tiny_folds", f"folder:{tmp_path / 'tones'}", folder=tmp_path / "study")
