@@ -84,8 +84,8 @@ class DeiTBlock(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not (self.recompute and training):
             return self.block(inputs, training=training)[0]
-        kept = self.block.non_trainable_variables
-        variables = [*self.block.trainable_variables, *kept]
+        trained, kept = self.block.trainable_variables, self.block.non_trainable_variables
+        variables = [*trained, *kept]
 
         # Without side effects: on JAX what is assigned in there would be lost, dropout's random state among it.
         def call(x, *values):
@@ -94,8 +94,9 @@ class DeiTBlock(keras.layers.Layer):
                 outputs = self.block(x, training=True)[0]
                 return outputs, *[scope.get_current_value(variable) for variable in kept]
 
-        # Cast, as TensorFlow converts no variable to a tensor, and would follow it and its value both.
-        outputs, *after = keras.remat(call)(inputs, *[ops.cast(variable, variable.dtype) for variable in variables])
+        # Cast, as TensorFlow would follow both a variable and its value; copied, as torch assigns in place.
+        values = [ops.cast(variable, variable.dtype) for variable in trained]
+        outputs, *after = keras.remat(call)(inputs, *values, *[ops.copy(variable.value) for variable in kept])
         for variable, value in zip(kept, after, strict=True):
             variable.assign(value)
         return outputs

@@ -8,8 +8,6 @@ from layer_checks import array, run
 
 from keraudio.backbones import ast
 
-pytestmark = pytest.mark.backends
-
 SMALL: dict[str, Any] = {"width": 8, "depth": 2, "heads": 2}
 
 
@@ -42,6 +40,7 @@ def test_base_is_deits() -> None:
     assert trained_parameters(model) == expected
 
 
+@pytest.mark.backends
 def test_features_with_channels_and_of_odd_sizes_are_embedded(tmp_path: Path) -> None:
     x = np.random.default_rng(0).standard_normal((2, 37, 18, 3)).astype("float32")
     model = ast((37, 18, 3), **SMALL)
@@ -52,6 +51,7 @@ def test_features_with_channels_and_of_odd_sizes_are_embedded(tmp_path: Path) ->
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "ast.keras").predict(x, verbose=0), before)
 
 
+@pytest.mark.backends
 def test_every_weight_is_trained_and_dropout_rests_at_inference() -> None:
     model = ast((48, 32), dropout=0.3, recompute=True, **SMALL)
     x = np.random.default_rng(0).standard_normal((4, 48, 32)).astype("float32")
@@ -67,6 +67,7 @@ def test_every_weight_is_trained_and_dropout_rests_at_inference() -> None:
     assert {name for name, has in moved.items() if not has} <= {name for name in moved if name.endswith("key/bias")}
 
 
+@pytest.mark.backends
 def test_features_are_standardized_by_given_or_gathered_numbers() -> None:
     x = (5 * np.random.default_rng(0).standard_normal((4, 48, 32)) - 40).astype("float32")
     plain = ast((48, 32), standardize=False, **SMALL)
@@ -102,6 +103,7 @@ def deit(folder: Path, **changes: Any) -> Any:
     return model
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("patch_weights", ["sum", "mean"])
 def test_on_an_image_a_preset_gives_what_deit_gives(tmp_path: Path, patch_weights: str) -> None:
     original = deit(tmp_path / "preset")
@@ -114,6 +116,7 @@ def test_on_an_image_a_preset_gives_what_deit_gives(tmp_path: Path, patch_weight
     np.testing.assert_allclose(inner.predict(x, verbose=0), tokens, atol=1e-5)
 
 
+@pytest.mark.backends
 def test_a_preset_reaches_other_sizes_and_channels(tmp_path: Path) -> None:
     original = deit(tmp_path / "preset")
     model = ast((200, 40, 2), stride=10, preset=str(tmp_path / "preset"), **SMALL)
