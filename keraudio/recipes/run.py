@@ -4,7 +4,7 @@ import json
 import platform
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ def run_recipe(
     folder: Path,
     seed: int = 0,
     resume: bool = False,
+    splits: Sequence[str] = ("valid", "test"),
     cache_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -88,6 +89,7 @@ def run_recipe(
         folder: of the run; made if needed. Unless `resume`, it must not hold a run already.
         seed: of weights, crops, augmentation and random splits.
         resume: go on with the run in `folder`.
+        splits: that are evaluated in the end, where they have clips. Defaults to both that are not trained on.
         cache_folder: of decoded clips. Defaults to the platform's.
         progress: called with `{"event": ..., ...}` as things happen.
 
@@ -113,7 +115,7 @@ def run_recipe(
     seconds = time.perf_counter() - began
     best = load(folder / MODEL_FILE)
     reports = {}
-    for split in ("valid", "test"):
+    for split in splits:
         if any(clip.split == split for clip in clips.manifest.clips):
             tell({"event": "evaluate", "split": split})
             reports[split] = evaluate_clips(best, clips.split(split), batch_size=recipe.training.batch_size)

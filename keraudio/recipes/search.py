@@ -275,6 +275,8 @@ class _Searcher:
                 folder=folder,
                 seed=self._seed,
                 resume=resume,
+                # What is tested on must not be looked at while settings are chosen.
+                splits=("valid",),
                 cache_folder=self._cache,
                 progress=told,
             )

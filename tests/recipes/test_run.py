@@ -194,6 +194,11 @@ def test_without_validation_clips_the_last_epoch_is_kept(finished: Finished, tmp
     assert run.fitted.best_epoch == 1 and list(run.reports) == ["test"]
 
 
+def test_only_the_splits_that_are_asked_for_are_evaluated(finished: Finished, tmp_path: Path) -> None:
+    options = {"folder": tmp_path / "run", "cache_folder": finished.cache, "splits": ("valid",)}
+    assert list(run_recipe(recipe(training={"epochs": 1}), finished.data, **options).reports) == ["valid"]
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(finished: Finished, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KeraudioError, match="file/run: cannot be made: "):
