@@ -97,7 +97,10 @@ class FiniteMean(keras.metrics.Mean):
 
 
 class SkippingModel(keras.Model):
-    """A model whose training loss is the mean of its finite steps; of validation, no step is left out."""
+    """A model whose training loss is the mean of its finite steps; of validation, no step is left out.
+
+    Base of models that are no functional ones: Keras would change the class where one is made of it.
+    """
 
     def compile(self, *arguments: Any, **options: Any) -> None:
         super().compile(*arguments, **options)

@@ -44,8 +44,8 @@ def test_a_search_leaves_trials_pictures_and_a_recipe_that_fits(
     assert fitted.code == 0
     found = json.loads((tmp_path / "run" / "report.json").read_text())
     place = out / "trials" / f"{trials['best']:04d}" / "report.json"
-    # The same recipe, data and seed.
-    assert found["reports"] == json.loads(place.read_text())["reports"]
+    # The same recipe, data and seed; trials are not tested.
+    assert {"valid": found["reports"]["valid"]} == json.loads(place.read_text())["reports"]
 
     again = command("search", ranges, *given, "--out", out)
     assert again.code == 0 and again.lines[:2] == outcome.lines[:2] and b"trial" not in again.err

@@ -224,8 +224,8 @@ class MainWindow(QMainWindow):
             self.act[name].setEnabled(chosen)
 
     def _soon(self) -> None:
-        # At once, so that Apply can follow an edit however fast the keys come, and then seldom: songs come by hundreds.
-        if self._count_later.isActive():
+        # At once, so that Apply can follow an edit however fast the keys come; seldom while songs come by hundreds.
+        if self._count_later.isActive() and self.controller.busy:
             self._counts_are_old = True
         else:
             self._refresh()
