@@ -31,16 +31,11 @@ CASES: dict[str, tuple[dict[str, bool], dict[str, Any]]] = {
 }
 
 
-def batches(data: str, samples: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(clips: Any, samples: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Waveforms `(4, samples)` and labels `(4, labels + 2)`: two of clips, silence, a square wave."""
-    from keraudio.datasets import load_manifest
-    from keraudio.pipeline import cache_clips
-
-    clips = cache_clips(load_manifest(data), sample_rate=RATE)
     labels = clips.manifest.labels
     targets = clips.manifest.targets()
     random = np.random.default_rng(seed)
-    yield np.zeros((0, samples), "float32"), np.zeros((0, len(labels) + 2), "float32")
     while True:
         x = np.zeros((BATCH, samples), "float32")
         y = np.zeros((BATCH, len(labels) + 2), "float32")
@@ -58,7 +53,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from keraudio.backbones import ast
     from keraudio.backend import preferred_jit
+    from keraudio.datasets import load_manifest
     from keraudio.frontends import gafx_a
+    from keraudio.pipeline import cache_clips
     from keraudio.training import TrainingSettings
     from keraudio.training.settings import build_optimizer
 
@@ -76,13 +73,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         }
         | changes
     )
-    feed = batches(options.data, options.samples, 0)
-    labels = next(feed)[1].shape[1]
+    clips = cache_clips(load_manifest(options.data), sample_rate=RATE)
+    feed = batches(clips, options.samples, 0)
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(options.precision)
     front_end = gafx_a(RATE, samples=options.samples, width=options.width, **switches)
     backbone = ast(front_end.output_shape[1:], width=96, depth=2, heads=3)
-    logits = keras.layers.Dense(labels, dtype="float32")(backbone(front_end.output))
+    logits = keras.layers.Dense(len(clips.manifest.labels) + 2, dtype="float32")(backbone(front_end.output))
     model = keras.Model(front_end.input, logits)
     optimizer = build_optimizer(settings, options.steps)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)

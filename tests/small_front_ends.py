@@ -1,6 +1,7 @@
 """Options that make each front end small, and let it learn what it may."""
 
 SMALL_MEL = {"n_fft": 256, "hop_length": 128, "n_mels": 32}
+# Three spectral layers, of which the last merges, and one along time with LSTMs and attention.
 SMALL_DEMUCS = {
     "channels": 4,
     "n_fft": 256,

@@ -53,7 +53,7 @@ def musicnn(out: Path, wheel: Path | None) -> None:
 @backend_option
 def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
     """Convert WEIGHTS of a SampleCNN that were saved by Keras 1 (Lee et al. 2017, 2018; HDF5)."""
-    from keraudio.errors import KeraudioError, ModelFileError
+    from keraudio.errors import KeraudioError
 
     if labels == "mtat":
         from importlib import resources
@@ -64,8 +64,7 @@ def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
             text = Path(labels).read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise KeraudioError(f"{labels}: labels must be UTF-8 text, one a line") from None
-    if out.suffix != ".keras":
-        raise ModelFileError(f"A model file must end in .keras. Received: {out}")
+    _check_ending(out)
 
     from keraudio.cli.start import start_keras
 
@@ -87,10 +86,7 @@ def sample_cnn(weights: Path, labels: str, out: Path, unflipped: bool) -> None:
 @backend_option
 def hdemucs(weights: Path, out: Path, sample_rate: int, seconds: float) -> None:
     """Convert WEIGHTS of Hybrid Demucs (Défossez 2021; safetensors) to a GAFX-U front end that fit may start from."""
-    from keraudio.errors import ModelFileError
-
-    if out.suffix != ".keras":
-        raise ModelFileError(f"A front end file must end in .keras. Received: {out}")
+    _check_ending(out)
     from keraudio.cli.start import start_keras
 
     start_keras()
@@ -117,12 +113,17 @@ def hdemucs(weights: Path, out: Path, sample_rate: int, seconds: float) -> None:
 def ast(checkpoint: Path, out: Path, window: float | None, multi_label: bool | None) -> None:
     """Convert the folder CHECKPOINT of an Audio Spectrogram Transformer of Hugging Face (safetensors)."""
     from keraudio.cli.start import start_keras
-    from keraudio.errors import ModelFileError
 
-    if out.suffix != ".keras":
-        raise ModelFileError(f"A model file must end in .keras. Received: {out}")
+    _check_ending(out)
     start_keras(feeds=True)
     from keraudio.convert import convert_ast
 
     convert_ast(checkpoint, out, window=window, multi_label=multi_label)
     click.echo(out)
+
+
+def _check_ending(out: Path) -> None:
+    from keraudio.errors import ModelFileError
+
+    if out.suffix != ".keras":
+        raise ModelFileError(f"A model file must end in .keras. Received: {out}")

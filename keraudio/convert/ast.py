@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from keraudio.backbones import ast
 from keraudio.classifier import AudioClassifier, save
+from keraudio.convert.safetensors_file import read_safetensors
 from keraudio.description import Description, first_error
-from keraudio.errors import KeraudioError, ModelFileError
+from keraudio.errors import ModelFileError
 from keraudio.frontends import kaldi_fbank
 
 _MODEL = "audio_spectrogram_transformer"
@@ -24,6 +25,7 @@ _MODEL = "audio_spectrogram_transformer"
 _FEATURES = {"sampling_rate": 16000, "do_normalize": True, "mean": -4.2677393, "std": 4.5689974}
 _FRAME, _HOP = 0.025, 0.01
 _AUDIOSET_LABELS = 527
+_MISSING = "a checkpoint of Hugging Face must have it"
 
 
 def convert_ast(
@@ -55,7 +57,7 @@ def convert_ast(
         )
     extractor = checkpoint / "preprocessor_config.json"
     features = _FEATURES | (_json(extractor) if extractor.is_file() else {})
-    tensors = _tensors(checkpoint / "model.safetensors")
+    tensors, _ = read_safetensors(checkpoint / "model.safetensors", _MISSING)
     try:
         model = _build(config, features, out.stem, window, multi_label)
         _assign(model, tensors, str(checkpoint))
@@ -164,17 +166,4 @@ def _json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error
-        raise ModelFileError(f"{path}: a checkpoint of Hugging Face must have it: {reason}") from error
-
-
-def _tensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise KeraudioError("Checkpoints are read with safetensors: pip install 'keraudio[safetensors]'") from error
-    try:
-        return {name: np.asarray(value, "float32") for name, value in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else next(iter(str(error).splitlines()), "")
-        raise ModelFileError(f"{path}: a checkpoint of Hugging Face must have it: {reason}") from error
+        raise ModelFileError(f"{path}: {_MISSING}: {reason}") from error

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keraudio.errors import KeraudioError, ModelFileError
+from keraudio.convert.safetensors_file import read_safetensors
+from keraudio.errors import ModelFileError
 from keraudio.frontends import gafx_u
 from keraudio.layers import LocalAttention
 from keraudio.learned_front_end import save_front_end
@@ -104,7 +105,7 @@ def set_hdemucs_weights(model: keras.Model, state: Mapping[str, np.ndarray], *, 
             shape = tuple(weight.shape)
             if missing := [name for name in names if name not in left]:
                 raise ModelFileError(f"{source}: must hold {missing[0]}. Received: no such weight")
-            values = [_turned(np.asarray(left.pop(name), "float32"), name) for name in names]
+            values = [_turned(left.pop(name), name) for name in names]
             value = values[0] if len(values) == 1 else np.stack(values)
             # A kernel along time alone, or of one frame and bin, has fewer axes in one of the two.
             if value.size != weight.numpy().size or [n for n in value.shape if n > 1] != [n for n in shape if n > 1]:
@@ -178,17 +179,11 @@ def _turned(value: np.ndarray, name: str) -> np.ndarray:
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Weights, and the arguments that the network was made with."""
+    state, facts = read_safetensors(path, "no weights of Hybrid Demucs")
     try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise KeraudioError("Reading safetensors needs an extra: pip install 'keraudio[safetensors]'") from error
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            facts = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it cannot be iterated
         kind, arguments = facts.get("klass"), json.loads(facts.get("kwargs", "{}"))
         sources = arguments.get("sources", next(iter(json.loads(facts.get("args", "[]"))), None))
-    except (OSError, SafetensorError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise ModelFileError(f"{path}: no weights of Hybrid Demucs: {error}") from error
     if kind != _CLASS or not isinstance(sources, list):
         raise ModelFileError(f"{path}: must hold {_CLASS} and its sources. Received: {kind}")

@@ -60,8 +60,6 @@ def gafx_u(
         raise ValueError(f"`sample_rate` must be positive. Received: sample_rate={sample_rate}")
     if samples is None:
         raise ValueError("`samples` must be given. Received: samples=None")
-    if stack not in ("frames", "channels"):
-        raise ValueError(f"`stack` must be 'frames' or 'channels'. Received: stack={stack!r}")
     waveform = keras.Input((samples,), name="waveform")
     mono = layers.Reshape((samples, 1), dtype="float32", name="channel")(waveform)
     stereo = layers.Concatenate(dtype="float32", name="stereo")([mono, mono])

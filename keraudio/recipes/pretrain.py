@@ -123,11 +123,7 @@ def run_pretraining(
         progress=tell,
     )
     best = load_front_end(folder / FRONT_END_FILE).front_end
-    held_out = {
-        split: held_out_windows(recipe, clips, split)
-        for split in ("valid", "test")
-        if any(clip.split == split for clip in clips.manifest.clips)
-    }
+    held_out = held_out_windows(recipe, clips)
     comparisons = _comparisons(best, scaled, list(held_out.values())[-1], recipe.audio.sample_rate)
     errors = {}
     for split, windows in held_out.items():

@@ -116,7 +116,7 @@ def run_recipe(
     best = load(folder / MODEL_FILE)
     reports = {}
     for split in splits:
-        if any(clip.split == split for clip in clips.manifest.clips):
+        if _count(clips.manifest, split):
             tell({"event": "evaluate", "split": split})
             reports[split] = evaluate_clips(best, clips.split(split), batch_size=recipe.training.batch_size)
     facts = {
@@ -159,8 +159,8 @@ def training_batches(
         DatasetError: there are no validation clips, and the recipe needs some.
     """
     training = recipe.training
-    validates = any(clip.split == "valid" for clip in clips.manifest.clips)
-    if not validates and training.keep == "best":
+    held_out = held_out_windows(recipe, clips)
+    if "valid" not in held_out and training.keep == "best":
         raise DatasetError('There must be validation clips, or `training.keep` must be "last". Received: none')
     train = clips.split("train")
     if training.copies is not None:
@@ -184,21 +184,25 @@ def training_batches(
             sample_rate=recipe.audio.sample_rate,
             silence=recipe.audio.silence,
         ),
-        held_out_windows(recipe, clips, "valid") if validates else None,
+        held_out.get("valid"),
     )
 
 
-def held_out_windows(recipe: Recipe | PretrainingRecipe, clips: CachedClips, split: str) -> Windows:
-    """The audible windows of a split that is not trained on."""
+def held_out_windows(recipe: Recipe | PretrainingRecipe, clips: CachedClips) -> dict[str, Windows]:
+    """The audible windows of each split that has clips and is not trained on, `"valid"` and `"test"`."""
     audio = recipe.audio
-    return Windows(
-        clips.split(split),
-        audio.window_samples,
-        audio.hop_samples,
-        recipe.training.batch_size,
-        sample_rate=audio.sample_rate,
-        silence=audio.silence,
-    )
+    return {
+        split: Windows(
+            clips.split(split),
+            audio.window_samples,
+            audio.hop_samples,
+            recipe.training.batch_size,
+            sample_rate=audio.sample_rate,
+            silence=audio.silence,
+        )
+        for split in ("valid", "test")
+        if _count(clips.manifest, split)
+    }
 
 
 def write_report(

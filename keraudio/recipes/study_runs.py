@@ -152,7 +152,8 @@ class StudyRuns:
             self._train(first, seed, fold)
             parts["start"] = str(self.run_folder(first["name"], seed, fold).absolute())
         elif row.get("given_start"):
-            parts["front_end_start"] = str(Path(self.start or "").absolute())
+            assert self.start is not None
+            parts["front_end_start"] = str(self.start.absolute())
         elif row.get("pretrained"):
             more = self.more_data if row.get("more_data") else ()
             parts["front_end_start"] = str(self._pretrain(seed, fold, more).absolute())

@@ -65,9 +65,9 @@ def fit(
 
     Layers that learn a transform add columns of how far it has changed, such as `stft_window_change`. A step whose loss
     or gradients are not finite changes no weight and no statistic; `skipped_steps` counts them. After every epoch
-    `metrics.csv`, `model.keras` (when the monitored metric is better) and `state.npz` are replaced whole, so a kill
-    costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in the
-    data, and gives what the unbroken run would have given.
+    `metrics.csv`, `model.keras` (when the epoch is better, or the last is kept) and `state.npz` are replaced whole, so
+    a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in
+    the data, and gives what the unbroken run would have given.
 
     Args:
         classifier: a model with a description; trained in place, and left with the last epoch's weights.

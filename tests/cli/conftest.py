@@ -2,10 +2,9 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command_line import TINY_RECIPE, Outcome
-from tones import tone_classifier, write_tones
+from tones import save_tone_classifier, write_tones
 
 Command = Callable[..., Outcome]
 
@@ -27,17 +26,7 @@ def command(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of high and low tones: of no use, the same every time, and never quite sure."""
-    import keraudio
-
-    path = tmp_path_factory.mktemp("model") / "tones.keras"
-    classifier = tone_classifier()
-    random = np.random.default_rng(0)
-    for weight in classifier.trainable_weights:
-        if "kernel" in weight.path:
-            # Small, as the decibels that they multiply are large.
-            weight.assign(random.normal(0, 0.03, weight.shape).astype("float32"))
-    keraudio.save(classifier, path)
-    return path
+    return save_tone_classifier(tmp_path_factory.mktemp("model") / "tones.keras")
 
 
 @pytest.fixture(scope="session")

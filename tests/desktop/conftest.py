@@ -6,10 +6,9 @@ from pathlib import Path
 from shutil import copytree
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from songs import tag_song, write_kind
-from tones import tone_classifier
+from tones import save_tone_classifier
 
 if TYPE_CHECKING:
     from keraudio_desktop.main_window import MainWindow
@@ -24,16 +23,7 @@ LONG_NAME = "a very long name " * 12 + ".flac"
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of high and low tones, which nobody trained."""
-    import keraudio
-
-    path = tmp_path_factory.mktemp("model") / "tones.keras"
-    classifier = tone_classifier()
-    random = np.random.default_rng(0)
-    for weight in classifier.trainable_weights:
-        if "kernel" in weight.path:
-            weight.assign(random.normal(0, 0.03, weight.shape).astype("float32"))
-    keraudio.save(classifier, path)
-    return path
+    return save_tone_classifier(tmp_path_factory.mktemp("model") / "tones.keras")
 
 
 @pytest.fixture(scope="session")

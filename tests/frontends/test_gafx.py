@@ -5,23 +5,19 @@ import librosa
 import numpy as np
 import pytest
 from layer_checks import array, distance, edge_signals, gradient, run
+from small_front_ends import SMALL_DEMUCS, SMALL_FRONT_ENDS
 
 from keraudio.frontends import FRONT_ENDS, gafx_a, gafx_u
 
 pytestmark = pytest.mark.backends
 
-SIZES = {"channels": 4, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_starts": 2, "norm_groups": 2, "heads": 2}
-SMALL = {
-    "gafx_a": {"row": 20, "width": 0.125, "channels": 8, "heads": 2},
-    "gafx_r": {"row": 20, "width": 0.125},
-    "gafx_u": {"sources": 2, "bands": 16, "sizes": SIZES},
-}
+SMALL = {name: SMALL_FRONT_ENDS[name] for name in ("gafx_a", "gafx_r", "gafx_u")}
 
 
 def test_gafx_u_adds_the_temporal_branchs_transform_to_the_spectral_branchs_spectrum() -> None:
     keras.utils.set_random_seed(0)
     samples = 64 * 30
-    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, sizes=SIZES)
+    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, sizes=SMALL_DEMUCS)
     branches = keras.Model(features.input, [features.get_layer(name).output for name in ("mean", "time_mean")])
     x = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype("float32")
     spectrum, waveforms = (array(part) for part in run(branches, x))

@@ -2,17 +2,15 @@ import keras
 import numpy as np
 import pytest
 from layer_checks import POLICIES, array, distance, edge_signals, gradient, run
+from small_front_ends import SMALL_DEMUCS
 
 from keraudio.frontends.hdemucs import HDemucsSizes, hdemucs
 
 pytestmark = pytest.mark.backends
 
-# Three spectral layers, of which the last merges, and one along time with LSTMs and attention.
-SMALL = {"channels": 4, "n_fft": 256, "depth": 4, "dconv_starts": 3, "norm_starts": 2, "norm_groups": 2, "heads": 2}
-
 
 def test_sizes_may_be_any_that_fit() -> None:
-    model = hdemucs(1000, sources=3, audio_channels=1, sizes=SMALL)
+    model = hdemucs(1000, sources=3, audio_channels=1, sizes=SMALL_DEMUCS)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 1000, 1)).astype("float32")
     assert array(run(model, x)).shape == (2, 1000, 3)
     assert [one.merges for one in HDemucsSizes().layers()] == [False] * 4 + [True, False]
@@ -35,12 +33,12 @@ def test_what_does_not_fit_is_refused(sizes, rule) -> None:
     given = {"samples": 1000, "sources": 4}
     options = {name: sizes.pop(name, value) for name, value in given.items()}
     with pytest.raises(ValueError, match=rule):
-        hdemucs(**options, sizes=SMALL | sizes)
+        hdemucs(**options, sizes=SMALL_DEMUCS | sizes)
 
 
 def test_edges_stay_finite_and_so_do_their_gradients() -> None:
     keras.utils.set_random_seed(0)
-    model = hdemucs(400, sources=2, audio_channels=1, sizes=SMALL)
+    model = hdemucs(400, sources=2, audio_channels=1, sizes=SMALL_DEMUCS)
     signals = edge_signals((400, 1))
     x = np.stack(list(signals.values()))
     for values in (array(run(model, x)), gradient(model, x)):
@@ -55,7 +53,7 @@ def test_policies_are_followed_and_waveforms_stay_float32() -> None:
         keras.utils.set_random_seed(0)
         keras.config.set_dtype_policy(policy)
         try:
-            model = hdemucs(400, sources=1, audio_channels=1, sizes=SMALL)
+            model = hdemucs(400, sources=1, audio_channels=1, sizes=SMALL_DEMUCS)
         finally:
             keras.config.set_dtype_policy("float32")
         output = run(model, x)
