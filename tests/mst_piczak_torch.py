@@ -66,13 +66,9 @@ class TorchPiczak(nn.Module):
         self.second = nn.Conv2d(filters, filters, (1, 3))
         left = (((frames - 5) - 3) // 3 + 1 - 2) // 3
         self.dense = nn.ModuleList([nn.Linear(filters * left, units), nn.Linear(units, units)])
-        norms = [
-            nn.BatchNorm2d(filters, eps=EPSILON),
-            nn.BatchNorm2d(filters, eps=EPSILON),
-            nn.BatchNorm1d(units, eps=EPSILON),
-            nn.BatchNorm1d(units, eps=EPSILON),
-        ]
-        self.norms = nn.ModuleList(norms if batch_norm else [nn.Identity()] * 4)
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(filters, eps=EPSILON) if batch_norm else nn.Identity() for _ in range(2)
+        )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = features[:, None] if features.ndim == 3 else features.permute(0, 3, 1, 2)
@@ -81,8 +77,8 @@ class TorchPiczak(nn.Module):
         x = functional.max_pool2d(torch.relu(self.norms[1](self.second(x))), (1, 3), stride=(1, 3))
         # Frame by frame, each with its channels.
         x = x.squeeze(2).transpose(1, 2).flatten(1)
-        for layer, norm in zip(self.dense, self.norms[2:], strict=True):
-            x = torch.relu(norm(layer(x)))
+        for layer in self.dense:
+            x = torch.relu(layer(x))
         return x
 
 

@@ -36,7 +36,9 @@ def piczak(
         filters: of both convolutions. Defaults to 80.
         units: of both dense layers. Defaults to 5000.
         dropout: rate. Defaults to 0.5.
-        batch_norm: normalization before each rectifier, as Tokozume, Ushiku & Harada 2018 train it. Defaults to False.
+        batch_norm: both convolutions are normalized before their rectifiers (after Tokozume, Ushiku & Harada 2018), and
+            dropout stays with the dense layers: before a normalization it would widen what the moving variance
+            gathers in training beyond what comes at inference. Defaults to False.
         deltas: the features' deltas over 9 frames, as librosa's, are further channels. Defaults to False.
         name: of the model.
 
@@ -75,12 +77,14 @@ def piczak(
 
     options = {"data_format": "channels_last"}
     x = BandConv(filters, (_FRAMES, shape[1] - _MOVES), name="conv_1")(x)
-    x = layers.Dropout(dropout, name="dropout_1")(rectified(x, 1))
+    x = rectified(x, 1)
+    if not batch_norm:
+        x = layers.Dropout(dropout, name="dropout_1")(x)
     x = layers.MaxPooling2D((_POOL_FRAMES, _POOL_BINS), strides=(_POOL_FRAMES, 1), name="pool_1", **options)(x)
     x = layers.Conv2D(filters, (_LATER_FRAMES, 1), name="conv_2", **options)(x)
     x = layers.MaxPooling2D((_POOL_FRAMES, 1), name="pool_2", **options)(rectified(x, 2))
     x = layers.Flatten(name="flatten")(x)
     for number in (3, 4):
-        x = layers.Dense(units, name=f"dense_{number - 2}")(x)
-        x = layers.Dropout(dropout, name=f"dropout_{number}")(rectified(x, number))
+        x = layers.Dense(units, activation="relu", name=f"dense_{number - 2}")(x)
+        x = layers.Dropout(dropout, name=f"dropout_{number}")(x)
     return keras.Model(features, x, name=name)
