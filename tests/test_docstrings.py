@@ -1,23 +1,45 @@
 """Examples in docstrings run and give what they show."""
 
-from tones import run_python
+import doctest
+import importlib
+import pkgutil
+import re
 
-CODE = """
-import doctest, importlib, pkgutil, sys
-import keraudio
-import keraudio.layers, keraudio.frontends, keraudio.backbones
+import pytest
 
-names = ["keraudio.classifier", "keraudio.nearest"]
-for package in (keraudio.layers, keraudio.frontends, keraudio.backbones):
-    names += [module.name for module in pkgutil.iter_modules(package.__path__, package.__name__ + ".")]
-results = {name: doctest.testmod(importlib.import_module(name)) for name in names}
-print("examples", sum(result.attempted for result in results.values()))
-sys.exit(sum(result.failed for result in results.values()))
-"""
+import keraudio.backbones
+import keraudio.frontends
+import keraudio.layers
+
+PACKAGES = (keraudio.layers, keraudio.frontends, keraudio.backbones)
+MODULES = ["keraudio.classifier", "keraudio.nearest"] + [
+    module.name for package in PACKAGES for module in pkgutil.iter_modules(package.__path__, package.__name__ + ".")
+]
 
 
-def test_examples_of_layers_front_ends_backbones_and_classifier_run() -> None:
-    # A process of its own: shapes print as plain tuples on JAX.
-    done = run_python(CODE, backend="jax")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout.split()[-1]) > 20
+class ShapesAsTuples(doctest.OutputChecker):
+    """Takes PyTorch's `torch.Size([2, 3])` for the `(2, 3)` that the other backends print."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        shown = re.sub(r"torch\.Size\(\[(\d+)\]\)", r"(\1,)", got)
+        return super().check_output(want, re.sub(r"torch\.Size\(\[(.*?)\]\)", r"(\1)", shown), optionflags)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_layers_front_ends_backbones_and_classifier_run(name: str) -> None:
+    module = importlib.import_module(name)
+    failures: list[str] = []
+    runner = doctest.DocTestRunner(ShapesAsTuples(), verbose=False)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+        runner.run(example, out=failures.append)
+    assert not runner.failures, "".join(failures)
+
+
+def test_every_public_function_and_layer_has_an_example() -> None:
+    without = [
+        f"{package.__name__}.{name}"
+        for package in PACKAGES
+        for name in package.__all__
+        if callable(getattr(package, name)) and ">>>" not in (getattr(package, name).__doc__ or "")
+    ]
+    assert without == []

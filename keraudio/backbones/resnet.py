@@ -38,6 +38,10 @@ def resnet(
     Raises:
         ValueError: an argument is out of its range.
         KeraudioError: keras-hub is not installed.
+
+    Example:
+        >>> resnet((None, 64), filters=(64, 64, 64, 64)).output_shape
+        (None, 64)
     """
     if depth not in _DEPTHS:
         raise ValueError(f"`depth` must be one of {', '.join(map(str, _DEPTHS))}. Received: depth={depth}")

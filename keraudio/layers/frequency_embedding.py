@@ -1,7 +1,6 @@
 """A learned vector for each bin, added to what convolutions along frequency give (Défossez 2021, section 3.1)."""
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -38,7 +37,8 @@ class FrequencyEmbedding(keras.layers.Layer):
 
         def smooth(shape, dtype=None):
             walk = ops.cumsum(keras.random.normal(shape, dtype="float32"), axis=0)
-            return ops.cast(walk / np.sqrt(np.arange(1, bins + 1, dtype="float32"))[:, None] / self.boost, dtype)
+            steps = ops.reshape(ops.arange(1, bins + 1, dtype="float32"), (-1, 1))
+            return ops.cast(walk / ops.sqrt(steps) / self.boost, dtype)
 
         self.embedding = self.add_weight(name="embedding", shape=(bins, channels), initializer=smooth)
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from keraudio.audio.sound import readable
+from keraudio_desktop.action_button import ActionButton
 
 _WORDS = """\
 <p>keraudio listens to your songs and proposes genres.</p>
@@ -42,9 +43,9 @@ class FirstRun(QWidget):
         words = QLabel(_WORDS)
         words.setWordWrap(True)
         words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.open_button = _button("Open folder…", open_action)
+        self.open_button = ActionButton("Open folder…", open_action)
         self.open_button.setDefault(True)
-        self.demo_button = _button("Try the demo songs", demo_action)
+        self.demo_button = ActionButton("Try the demo songs", demo_action)
         self.last_button = QPushButton()
         self.last_button.setAccessibleName("Open the last folder")
         self.last_button.setVisible(False)
@@ -80,11 +81,3 @@ class FirstRun(QWidget):
             name = self.fontMetrics().elidedText(readable(folder), Qt.TextElideMode.ElideMiddle, 420)
             self.last_button.setText(f"Last time: {name.replace('&', '&&')}")
             self.last_button.setToolTip(readable(folder))
-
-
-def _button(text: str, action: QAction) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(action.toolTip())
-    button.setAccessibleName(text.rstrip("…"))
-    button.clicked.connect(action.trigger)
-    return button

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMainWindow,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QTabWidget,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from keraudio_desktop.action_button import ActionButton
 from keraudio_desktop.actions import build_actions
 from keraudio_desktop.commands import Commands
 from keraudio_desktop.controller import Controller
@@ -65,11 +65,11 @@ class MainWindow(QMainWindow):
         self.progress = ProgressLine(self.act["pause"], self.act["cancel"])
         self.counts = QLabel()
         self.counts.setAccessibleName("Songs by state")
-        self.open_button = self._button("Open folder…", "open")
-        self.card_button = self._button("Card…", "card")
-        self.accept_shown_button = self._button("Accept all shown", "accept_shown")
-        self.apply_button = self._button("Apply", "apply")
-        self.undo_button = self._button("Undo", "undo")
+        self.open_button = ActionButton("Open folder…", self.act["open"])
+        self.card_button = ActionButton("Card…", self.act["card"])
+        self.accept_shown_button = ActionButton("Accept all shown", self.act["accept_shown"])
+        self.apply_button = ActionButton("Apply", self.act["apply"])
+        self.undo_button = ActionButton("Undo", self.act["undo"])
         self.focus = SongFocus(self.controller, self.view, self.detail, self.player, self)
         self.commands = Commands(self, self.controller, self.view, settings, self.open_paths)
         self._count_later = QTimer(self, interval=_COUNT_MS, singleShot=True)
@@ -102,13 +102,6 @@ class MainWindow(QMainWindow):
         self.controller.settle()
         if not self.controller.listening.active:
             self.controller.listening.prepare(self.controller.model)
-
-    def _button(self, text: str, name: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(self.act[name].toolTip())
-        button.setAccessibleName(text.rstrip("…"))
-        button.clicked.connect(self.act[name].trigger)
-        return button
 
     def _build(self) -> None:
         for name in ("accept", "edit", "reject"):
@@ -260,12 +253,6 @@ class MainWindow(QMainWindow):
             "cancel": run.busy,
         }.items():
             self.act[name].setEnabled(can)
-        for button, name in (
-            (self.apply_button, "apply"),
-            (self.undo_button, "undo"),
-            (self.accept_shown_button, "accept_shown"),
-        ):
-            button.setEnabled(self.act[name].isEnabled())
         self.act["pause"].setChecked(run.paused)
         self.progress.set_active(run.busy, can_pause=run.listening.active)
 
