@@ -55,7 +55,7 @@ class TorchPiczak(nn.Module):
         filters: of both convolutions.
         units: of both dense layers.
         channels: 2 with deltas.
-        batch_norm: normalization before each rectifier.
+        batch_norm: normalization of the input and before both convolutions' rectifiers.
     """
 
     def __init__(
@@ -66,15 +66,18 @@ class TorchPiczak(nn.Module):
         self.second = nn.Conv2d(filters, filters, (1, 3))
         left = (((frames - 5) - 3) // 3 + 1 - 2) // 3
         self.dense = nn.ModuleList([nn.Linear(filters * left, units), nn.Linear(units, units)])
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(filters, eps=EPSILON) if batch_norm else nn.Identity() for _ in range(2)
-        )
+        norms = [
+            nn.BatchNorm2d(channels, eps=EPSILON, affine=False),
+            nn.BatchNorm2d(filters, eps=EPSILON),
+            nn.BatchNorm2d(filters, eps=EPSILON),
+        ]
+        self.norms = nn.ModuleList(norms if batch_norm else [nn.Identity()] * 3)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = features[:, None] if features.ndim == 3 else features.permute(0, 3, 1, 2)
-        x = x.transpose(2, 3)
-        x = functional.max_pool2d(torch.relu(self.norms[0](self.first(x))), (4, 3), stride=(1, 3))
-        x = functional.max_pool2d(torch.relu(self.norms[1](self.second(x))), (1, 3), stride=(1, 3))
+        x = self.norms[0](x.transpose(2, 3))
+        x = functional.max_pool2d(torch.relu(self.norms[1](self.first(x))), (4, 3), stride=(1, 3))
+        x = functional.max_pool2d(torch.relu(self.norms[2](self.second(x))), (1, 3), stride=(1, 3))
         # Frame by frame, each with its channels.
         x = x.squeeze(2).transpose(1, 2).flatten(1)
         for layer in self.dense:
@@ -96,7 +99,7 @@ def copy_weights(model: keras.Model, peer: nn.Module) -> None:
 
 def pairs(model: keras.Model, peer: nn.Module) -> list[tuple[keras.Layer, nn.Module]]:
     """Layers that have weights, and the peer's: convolutions and dense layers, then normalizations."""
-    theirs = [layer for layer in peer.modules() if list(layer.parameters(recurse=False))]
+    theirs = [layer for layer in peer.modules() if list(layer.parameters(recurse=False)) or isinstance(layer, NORMS)]
     ours = [layer for layer in model.layers if layer.weights]
     ours.sort(key=lambda layer: isinstance(layer, keras.layers.BatchNormalization))
     return list(zip(ours, theirs, strict=True))

@@ -11,11 +11,13 @@ SMALL_DEMUCS = {
     "norm_groups": 2,
     "heads": 2,
 }
+# One layer along frequency, one that merges it, one along time, each with one branch in its `DConv`.
+TINY_DEMUCS = SMALL_DEMUCS | {"n_fft": 64, "depth": 3, "dconv_depth": 1, "dconv_starts": 2}
 SMALL_FRONT_ENDS = {
     "adaptive_stft": SMALL_MEL,
-    "gafx_a": {"row": 20, "width": 0.125, "channels": 8, "heads": 2},
-    "gafx_r": {"row": 20, "width": 0.125},
-    "gafx_u": {"sources": 2, "bands": 16, "sizes": SMALL_DEMUCS},
+    "gafx_a": {"row": 20, "stages": [64, 32], "width": 0.125, "channels": 8, "blocks": 1, "heads": 2},
+    "gafx_r": {"row": 20, "stages": [64, 32], "width": 0.125},
+    "gafx_u": {"sources": 2, "bands": 16, "sizes": TINY_DEMUCS},
     "leaf": {"filters": 8, "kernel_size": 65},
     "log_mel": {**SMALL_MEL, "learnable": True},
     "mfcc": {**SMALL_MEL, "n_mfcc": 13},

@@ -36,8 +36,9 @@ def piczak(
         filters: of both convolutions. Defaults to 80.
         units: of both dense layers. Defaults to 5000.
         dropout: rate. Defaults to 0.5.
-        batch_norm: both convolutions are normalized before their rectifiers (after Tokozume, Ushiku & Harada 2018), and
-            dropout stays with the dense layers: before a normalization it would widen what the moving variance
+        batch_norm: each channel of the input is brought to mean 0 and variance 1, as deltas are a twelfth of the
+            features; both convolutions are normalized before their rectifiers (after Tokozume, Ushiku & Harada 2018);
+            and dropout stays with the dense layers, as before a normalization it would widen what the moving variance
             gathers in training beyond what comes at inference. Defaults to False.
         deltas: the features' deltas over 9 frames, as librosa's, are further channels. Defaults to False.
         name: of the model.
@@ -69,6 +70,9 @@ def piczak(
     x = features if len(shape) == 3 else layers.Reshape((*shape, 1), name="channel")(features)
     if deltas:
         x = layers.Concatenate(name="with_deltas")([x, Delta(name="deltas")(x)])
+    if batch_norm:
+        # Learns nothing: the convolution behind it can.
+        x = layers.BatchNormalization(momentum=_MOMENTUM, center=False, scale=False, name="normalization_0")(x)
 
     def rectified(x, number: int):
         if batch_norm:

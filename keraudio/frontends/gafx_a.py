@@ -1,9 +1,11 @@
 """GAFX-A: attention over what GAFX-R's convolutions give, made to train (Bu et al., section 3.1.3)."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
-from keraudio.frontends.folded_resnet import check_rows, folded_resnet
+from keraudio.frontends.folded_resnet import STAGES, check_rows, folded_resnet
 from keraudio.layers import AttentionBlock, ExampleNormalization, SinusoidalPosition
 
 _GROUPS = 32
@@ -14,6 +16,7 @@ def gafx_a(
     sample_rate: int,
     *,
     row: int = 200,
+    stages: Sequence[int] = STAGES,
     width: float = 1.0,
     channels: int = 128,
     blocks: int = 2,
@@ -39,6 +42,7 @@ def gafx_a(
     Args:
         sample_rate: of the waveform, in Hz; the paper's is 22050.
         row: samples of a frame. Defaults to 200.
+        stages: channels of the stages of two blocks each. Defaults to (64, 128, 256, 512, 128).
         width: by which the convolutions' numbers of channels are multiplied. Defaults to 1.
         channels: of the frames. Defaults to 128.
         blocks: transformer blocks. Defaults to 2.
@@ -63,7 +67,7 @@ def gafx_a(
         >>> gafx_a(22050, samples=661600).output_shape
         (None, 3308, 128)
     """
-    check_rows(sample_rate, row, width)
+    check_rows(sample_rate, row, stages, width)
     if channels < 2 or channels % 2 or blocks < 1:
         raise ValueError(
             "`channels` must be even and at least 2, `blocks` at least 1. "
@@ -73,7 +77,7 @@ def gafx_a(
     x = waveform
     if normalize:
         x = ExampleNormalization(center=False, epsilon=1e-8, dtype="float32", name="loudness")(x)
-    x = folded_resnet(x, row=row, width=width, groups=_GROUPS if group_norm else None)
+    x = folded_resnet(x, row=row, stages=stages, width=width, groups=_GROUPS if group_norm else None)
     x = layers.Reshape((-1, x.shape[2] * x.shape[3]), name="columns")(x)
     x = layers.Dense(channels, name="frames")(x)
     x = layers.LayerNormalization(epsilon=_EPSILON, name="frames_norm")(x)

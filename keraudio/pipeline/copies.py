@@ -18,7 +18,7 @@ class Copies:
     """What is done to a clip's copies, each by amounts drawn once.
 
     Attributes:
-        count: copies of each clip, beside the clip itself.
+        count: copies of each clip, beside the clip itself; 0 for none.
         delay: most seconds of silence before it.
         stretch: least and greatest tempo, 1 for its own, or None.
         pitch: least and greatest shift in semitones, or None.

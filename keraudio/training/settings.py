@@ -30,7 +30,7 @@ class CopySettings(BaseModel):
     """Copies of each training clip, altered once; see `keraudio.pipeline.Copies`.
 
     Attributes:
-        count: copies of each clip, beside the clip itself.
+        count: copies of each clip, beside the clip itself; 0 for none.
         delay: most seconds of silence before a copy.
         stretch: least and greatest tempo; None, its own.
         pitch: least and greatest shift in semitones; None, none.
@@ -38,7 +38,7 @@ class CopySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    count: int = Field(ge=1, le=100)
+    count: int = Field(ge=0, le=100)
     delay: float = Field(default=0.0, ge=0)
     stretch: tuple[float, float] | None = None
     pitch: tuple[float, float] | None = None

@@ -5,7 +5,7 @@ import librosa
 import numpy as np
 import pytest
 from layer_checks import array, distance, edge_signals, gradient, run
-from small_front_ends import SMALL_DEMUCS, SMALL_FRONT_ENDS
+from small_front_ends import SMALL_FRONT_ENDS, TINY_DEMUCS
 
 from keraudio.frontends import FRONT_ENDS, gafx_a, gafx_u
 
@@ -16,27 +16,28 @@ SMALL = {name: SMALL_FRONT_ENDS[name] for name in ("gafx_a", "gafx_r", "gafx_u")
 
 def test_gafx_u_adds_the_temporal_branchs_transform_to_the_spectral_branchs_spectrum() -> None:
     keras.utils.set_random_seed(0)
-    samples = 64 * 30
-    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, sizes=SMALL_DEMUCS)
+    n_fft, hop_length = 64, 16
+    samples = hop_length * 30
+    features = gafx_u(16000, sources=2, bands=16, log=False, samples=samples, sizes=TINY_DEMUCS)
     branches = keras.Model(features.input, [features.get_layer(name).output for name in ("mean", "time_mean")])
     x = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype("float32")
     spectrum, waveforms = (array(part) for part in run(branches, x))
-    assert spectrum.shape == (1, 30, 128, 8) and waveforms.shape == (1, samples, 4)
+    assert spectrum.shape == (1, 30, n_fft // 2, 8) and waveforms.shape == (1, samples, 4)
     sources = []
     for source in range(2):
         channels = []
         for channel in (2 * source, 2 * source + 1):
-            padded = np.pad(waveforms[0, :, channel].astype("float64"), 96, mode="reflect")
-            transform = librosa.stft(padded, n_fft=256, hop_length=64, pad_mode="reflect", dtype="complex128")
+            padded = np.pad(waveforms[0, :, channel].astype("float64"), hop_length * 3 // 2, mode="reflect")
+            transform = librosa.stft(padded, n_fft=n_fft, hop_length=hop_length, pad_mode="reflect", dtype="complex128")
             parts = spectrum[0, :, :, 2 * channel : 2 * channel + 2]
-            channels.append(parts[..., 0] + 1j * parts[..., 1] + transform[:-1, 2:-2].T / 16)
-        sources.append(np.abs(np.mean(channels, axis=0)).reshape(30, 16, 8).mean(axis=2))
+            channels.append(parts[..., 0] + 1j * parts[..., 1] + transform[:-1, 2:-2].T / np.sqrt(n_fft))
+        sources.append(np.abs(np.mean(channels, axis=0)).reshape(30, 16, -1).mean(axis=2))
     assert distance(array(run(features, x))[0], np.concatenate(sources)) < 1e-5
 
 
 def test_sources_may_be_channels() -> None:
     beside = gafx_u(16000, stack="channels", samples=1000, **SMALL["gafx_u"])
-    assert beside.output_shape == (None, 16, 16, 2)
+    assert beside.output_shape == (None, 63, 16, 2)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -83,9 +84,11 @@ def test_gafx_a_does_not_hear_how_loud_a_clip_is() -> None:
     [
         ("gafx_u", {"samples": None}, "`samples` must be given"),
         ("gafx_u", {"stack": "bins"}, "`stack` must be"),
-        ("gafx_u", {"bands": 100}, "`bands` must divide the bins"),
+        ("gafx_u", {"bands": 10}, "`bands` must divide the bins"),
         ("gafx_r", {"row": 0}, "`row` must be at least 1"),
         ("gafx_r", {"width": 0}, "`width` must be positive"),
+        ("gafx_r", {"stages": []}, "`stages` must be channels"),
+        ("gafx_a", {"stages": [0]}, "`stages` must be channels"),
         ("gafx_a", {"channels": 7}, "`channels` must be even"),
         ("gafx_a", {"blocks": 0}, "`blocks` at least 1"),
     ],

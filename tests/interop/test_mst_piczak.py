@@ -36,9 +36,10 @@ def check(model: keras.Model, peer, x: np.ndarray) -> None:
         id(weight): slope for weight, slope in zip(model.trainable_weights, weight_gradients(model, x), strict=True)
     }
     for layer, target in pairs(model, peer):
-        # A normalization may have no factor: then its shift alone.
-        expected = [target.weight.grad, target.bias.grad][-len(layer.trainable_weights) :]
-        for weight, slope in zip(layer.trainable_weights, expected, strict=True):
+        # A normalization may have no factor, or no shift either.
+        expected = [target.bias, target.weight][: len(layer.trainable_weights)]
+        for weight, parameter in zip(reversed(layer.trainable_weights), expected, strict=True):
+            slope = parameter.grad
             assert distance(to_torch(slopes[id(weight)]), slope.numpy()) < TOLERANCE, weight.path
 
 
