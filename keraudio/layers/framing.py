@@ -188,14 +188,13 @@ def frame_products(x, kernel, hop_length: int):
         signal = ops.expand_dims(_extend(x, n_fft), -1)
         return ops.conv(signal, filters, strides=hop_length, data_format="channels_last")
     frames = frame_signal(x, n_fft, hop_length)
-    if keras.backend.backend() == "torch" and not kernels_only():
-        return view_products(frames, kernel, hop_length)
+    # One plain product: a batch of them would give each example a gradient of the kernel, to be added up.
     rows = ops.reshape(frames, (-1, n_fft))
     return ops.reshape(ops.matmul(rows, kernel), (*ops.shape(frames)[:2], columns))
 
 
 def view_products(frames, kernel, hop_length: int):
-    """`frame_products` of the overlapping views that `frame_signal` gives on torch, without a copy of them."""
+    """Products of the overlapping views that `frame_signal` gives on torch, without a copy of them; for few columns."""
     if frames.shape[-1] > _MOST_SLICES * hop_length:
         return frames @ kernel
     # Slices a hop wide are plain matrices, while a product with whole frames would copy them first.
