@@ -74,7 +74,8 @@ def save_study_curves(
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
-    figure = new_figure(3 + 5 * len(panels), 4.5)
+    rows = max(len(curves) for curves in panels.values())
+    figure = new_figure(2 + 6 * len(panels), 4.5 + 0.22 * rows)
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, curves) in zip(drawn, panels.items(), strict=True):
         for number, (label, values) in enumerate(curves.items()):
@@ -91,6 +92,7 @@ def save_study_curves(
         count_along_x(axes)
         axes.set_yscale("log" if name in logarithmic else "linear")
         add_grid(axes)
-    figure.legend(*drawn[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
+    # Below the panels: labels are whole phrases, and would leave them no room beside.
+    figure.legend(*drawn[0].get_legend_handles_labels(), frameon=False, loc="outside lower center")
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
     save_figure(figure, out)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keraudio.errors import KeraudioError
-from keraudio.visualize import embed_plane, save_study_curves, save_study_figure, save_tsne_figure
+from keraudio.visualize import embed_plane, save_tsne_figure
 
 
 def test_what_is_heard_alike_lies_near() -> None:
@@ -25,28 +25,8 @@ def test_few_clips_are_enough_and_fewer_are_refused() -> None:
         embed_plane(np.eye(3))
 
 
-def test_pictures_are_drawn(tmp_path: Path) -> None:
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
     points = np.random.default_rng(0).standard_normal((12, 2))
     labels = [f"label {n % 9}" for n in range(12)]
     save_tsne_figure([("level -1", points), ("level -2", points)], labels, tmp_path / "tsne.png", title="Title")
-    rows = [(0.5, 0.4, 0.6), (0.7, 0.65, 0.72)]
-    save_study_figure(
-        ["a", "b"],
-        rows,
-        {"AUC": [0.9, 0.8], "accuracy": [0.7, 0.6]},
-        tmp_path / "study.png",
-        title="Title",
-        figure_name="accuracy",
-    )
-    save_study_figure(["a", "b"], rows, {}, tmp_path / "plain.png", title="Title", figure_name="accuracy")
-    # More rows than colours, runs of one epoch and of many.
-    random = np.random.default_rng(1)
-    curves = {
-        f"row {n}": [(m, m - 0.05, m + 0.05) for m in np.cumsum(random.uniform(0, 0.05, 1 if n == 2 else 12))]
-        for n in range(9)
-    }
-    panels = {"loss": {name: [(9 - m, 9 - h, 9 - low) for m, low, h in row] for name, row in curves.items()}}
-    panels["accuracy"] = curves
-    save_study_curves(panels, tmp_path / "curves.png", title="Title", logarithmic=["loss"], note="small budget")
-    for name in ("tsne", "study", "plain", "curves"):
-        assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+    assert (tmp_path / "tsne.png").stat().st_size > 5_000
