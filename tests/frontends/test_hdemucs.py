@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from layer_checks import POLICIES, array, distance, edge_signals, gradient, run
-from small_front_ends import SMALL_DEMUCS
+from small_front_ends import SMALL_DEMUCS, TINY_DEMUCS
 
 from keraudio.frontends.hdemucs import HDemucsSizes, hdemucs
 
@@ -38,7 +38,7 @@ def test_what_does_not_fit_is_refused(sizes, rule) -> None:
 
 def test_edges_stay_finite_and_so_do_their_gradients() -> None:
     keras.utils.set_random_seed(0)
-    model = hdemucs(400, sources=2, audio_channels=1, sizes=SMALL_DEMUCS)
+    model = hdemucs(400, sources=2, audio_channels=1, sizes=TINY_DEMUCS)
     signals = edge_signals((400, 1))
     x = np.stack(list(signals.values()))
     for values in (array(run(model, x)), gradient(model, x)):
@@ -53,7 +53,7 @@ def test_policies_are_followed_and_waveforms_stay_float32() -> None:
         keras.utils.set_random_seed(0)
         keras.config.set_dtype_policy(policy)
         try:
-            model = hdemucs(400, sources=1, audio_channels=1, sizes=SMALL_DEMUCS)
+            model = hdemucs(400, sources=1, audio_channels=1, sizes=TINY_DEMUCS)
         finally:
             keras.config.set_dtype_policy("float32")
         output = run(model, x)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from layer_checks import POLICIES, array, distance, edge_signals, gradient, run
 from scipy.signal import chirp
+from small_front_ends import SMALL_FRONT_ENDS
 
 from keraudio.frontends import FRONT_ENDS, log_mel
 
@@ -110,7 +111,7 @@ def test_an_unknown_compression_is_named() -> None:
 
 def test_every_front_end_of_the_table_takes_a_sample_rate_a_length_and_a_name() -> None:
     for name, build in FRONT_ENDS.items():
-        model = build(8000, samples=4000, name="mine")
+        model = build(8000, samples=4000, name="mine", **SMALL_FRONT_ENDS.get(name, {}))
         assert model.name == "mine", name
         assert model.input_shape == (None, 4000)
         assert len(model.output_shape) in (3, 4)
