@@ -88,12 +88,12 @@ class ShownSongs(QAbstractProxyModel):
         if self._hold:
             return
         self._timer.stop()
-        songs, words, states = self._table.songs, self._text.split(), self._states
-        rows = [
-            row
-            for row, song in enumerate(songs)
-            if (not states or song.state in states) and all(word in song.haystack for word in words)
-        ]
+        songs = self._table.songs
+        rows = list(range(len(songs)))
+        if self._states:
+            rows = [row for row in rows if songs[row].state in self._states]
+        for word in self._text.split():
+            rows = [row for row in rows if word in songs[row].haystack]
         if self._column in _KEYS:
             key = _KEYS[self._column]
             # Stable both ways: songs that are alike stay in their folder's order.
