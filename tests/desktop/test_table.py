@@ -167,16 +167,6 @@ def longest_turn(qtbot: QtBot, steps: list[Callable[[], object]], settled: Calla
     return longest
 
 
-def slowness() -> float:
-    """How many times as long as 12 ms, a usual processor's, a plain loop takes: virtual machines slow down at times."""
-    times = []
-    for _ in range(5):
-        began = time.thread_time()
-        sum(number * number for number in range(200_000))
-        times.append(time.thread_time() - began)
-    return max(1.0, min(times) / 0.012)
-
-
 def test_ten_thousand_songs_scroll_sort_filter_and_change_without_a_gap_of_50_ms(
     qtbot: QtBot, window: MainWindow
 ) -> None:
@@ -204,4 +194,4 @@ def test_ten_thousand_songs_scroll_sort_filter_and_change_without_a_gap_of_50_ms
     qtbot.wait(300)
     # The best of three: a page fault or a garbage collection elsewhere is no freeze that comes again.
     turns = [longest_turn(qtbot, steps, settled) for _ in range(3)]
-    assert min(turns) < 0.05 * slowness(), turns
+    assert min(turns) < 0.05, turns

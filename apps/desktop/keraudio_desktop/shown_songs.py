@@ -141,7 +141,9 @@ class ShownSongs(QAbstractProxyModel):
         return self._table.cell(self.rows[index.row()], index.column(), role) if index.isValid() else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return self._table.flags(self.mapToSource(index))
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        return self._table.cell_flags(self.rows[index.row()], index.column())
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         return self._table.setData(self.mapToSource(index), value, role)

@@ -12,6 +12,8 @@ from keraudio_desktop.songs import SEPARATOR, Rules, Song, State, genres_of, rea
 Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 CONFIDENCE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+_FLAGS = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+_EDITABLE = _FLAGS | Qt.ItemFlag.ItemIsEditable
 
 
 class Column(IntEnum):
@@ -74,12 +76,11 @@ class SongTable(QAbstractTableModel):
         return None if show is None else show(self.songs[row], column)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
-        if index.column() == Column.NEW and self.songs[index.row()].taggable:
-            flags |= Qt.ItemFlag.ItemIsEditable
-        return flags
+        return self.cell_flags(index.row(), index.column()) if index.isValid() else Qt.ItemFlag.NoItemFlags
+
+    def cell_flags(self, row: int, column: int) -> Qt.ItemFlag:
+        """What `flags` gives, without an index."""
+        return _EDITABLE if column == Column.NEW and self.songs[row].taggable else _FLAGS
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         if role != Qt.ItemDataRole.EditRole or index.column() != Column.NEW:

@@ -69,6 +69,7 @@ class Song:
         error: why it could not be written, or None.
         written: the genre in its tags is from this run.
         state: of all that, in one word.
+        confidence: probability of the likeliest answer, unsure ones too; None where nothing was heard.
         haystack: text in which the filter searches.
     """
 
@@ -81,6 +82,7 @@ class Song:
     error: str | None = None
     written: bool = False
     state: State = State.WAITING
+    confidence: float | None = field(init=False)
     haystack: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,13 +109,6 @@ class Song:
         if self.proposal is None or self.proposal.state in ("unsure", "failed"):
             return ()
         return self.proposal.new
-
-    @property
-    def confidence(self) -> float | None:
-        """Probability of the likeliest answer, unsure ones too; None where nothing was heard."""
-        if self.prediction is None or self.prediction.probabilities is None:
-            return None
-        return self.prediction.confidence or float(self.prediction.probabilities.max())
 
     @property
     def reason(self) -> str | None:
@@ -208,9 +203,15 @@ class Song:
         self.propose(rules)
 
     def _settle(self) -> None:
-        self.state = self._state()
+        # What tables are sorted and filtered by is asked of ten thousand songs at once.
+        self.state, self.confidence = self._state(), self._confidence()
         words = (self.name, self.artist, *self.current, *self.new, self.state)
         self.haystack = "\n".join(words).casefold()
+
+    def _confidence(self) -> float | None:
+        if self.prediction is None or self.prediction.probabilities is None:
+            return None
+        return self.prediction.confidence or float(self.prediction.probabilities.max())
 
     def _state(self) -> State:
         if self.proposal is None:
