@@ -9,16 +9,13 @@ convolves with complex kernels. Each backend has a process of its own, in which 
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from side_by_side import medians, rows_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 RATE, SAMPLES, N_FFT, MELS, LABELS = 22050, 56317, 1024, 128, 10
@@ -41,23 +38,14 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for case, (window, kernels, kept) in CASES.items():
         calls, difference = steps(x, y, window=window, kernels=kernels, kept=kept)
-        times: tuple[list[float], list[float]] = ([], [])
-        for round_ in range(options.rounds + 1):
-            for call, of_one in zip(calls, times, strict=True):
-                began = time.perf_counter()
-                call()
-                if round_:
-                    of_one.append(time.perf_counter() - began)
-        ours, theirs = map(statistics.median, times)
-        rows.append(
-            {"backend": keras.backend.backend(), "case": case, "ours": ours, "peer": theirs, "difference": difference}
-        )
+        seconds = medians(calls, options.rounds)
+        rows.append({"backend": keras.backend.backend(), "case": case, "difference": difference, **seconds})
     return rows
 
 
 def steps(
     x: np.ndarray, y: np.ndarray, *, window: bool, kernels: bool, kept: str
-) -> tuple[tuple[Callable[[], float], Callable[[], float]], float]:
+) -> tuple[dict[str, Callable[[], float]], float]:
     """Our training step and the peer's, and by what share of the peak their features differ before the first."""
     import keras
     import torch
@@ -90,7 +78,7 @@ def steps(
     with torch.inference_mode():
         expected = stft(waveforms).transpose(1, 2).numpy()
     difference = np.abs(front_end.predict_on_batch(x) - expected).max() / np.abs(expected).max()
-    return (lambda: float(model.train_on_batch(x, y)), peer_step), float(difference)
+    return {"ours": lambda: float(model.train_on_batch(x, y)), "peer": peer_step}, float(difference)
 
 
 def main() -> None:
@@ -106,19 +94,12 @@ def main() -> None:
         return
     print("| learned | backend | keraudio, ms a step | PyTorch, ms | times as fast | features differ by |")
     print("|---|---|---|---|---|---|")
-    for backend in options.backends:
-        done = subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--child"],
-            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdout=subprocess.PIPE,
-            check=True,
+    for row in rows_of(__file__, options.backends):
+        print(
+            f"| {row['case']} | {row['backend']} | {1000 * row['ours']:.0f} | {1000 * row['peer']:.0f} | "
+            f"{row['peer'] / row['ours']:.2f} | {row['difference']:.1e} |",
+            flush=True,
         )
-        for row in json.loads(done.stdout.splitlines()[-1]):
-            print(
-                f"| {row['case']} | {backend} | {1000 * row['ours']:.0f} | {1000 * row['peer']:.0f} | "
-                f"{row['peer'] / row['ours']:.2f} | {row['difference']:.1e} |",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":

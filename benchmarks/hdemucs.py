@@ -11,14 +11,13 @@ import argparse
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from side_by_side import medians
 
 RATE, SOURCES = 16000, ["drums", "bass", "other", "vocals"]
 
@@ -77,14 +76,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         difference = float(np.abs(outputs[0] - outputs[1]).max() / np.abs(outputs[1]).max())
     times: dict[str, float] = {}
     for what in ("inference", "training"):
-        found: dict[str, list[float]] = {who: [] for who in calls}
-        for round_ in range(options.rounds + 1):
-            for who, of_one in calls.items():
-                began = time.perf_counter()
-                of_one[what]()
-                if round_:
-                    found[who].append(time.perf_counter() - began)
-        times |= {f"{what} {who}": statistics.median(values) for who, values in found.items()}
+        found = medians({who: of_one[what] for who, of_one in calls.items()}, options.rounds)
+        times |= {f"{what} {who}": seconds for who, seconds in found.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"times": times, "peak": peak, "difference": difference}
 

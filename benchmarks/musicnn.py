@@ -9,17 +9,13 @@ its own, in which original and conversion take turns. The times are medians of o
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from side_by_side import medians, rows_of
 
 # Of the spectrogram's clip, in seconds.
 CLIP = 30
@@ -101,14 +97,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                 "keraudio": lambda: np.asarray(ours.predict_on_batch(features)),  # noqa: B023
             }
             difference = float(np.abs(calls["original"]() - calls["keraudio"]()).max())
-            times: dict[str, list[float]] = {key: [] for key in calls}
-            for _ in range(options.rounds):
-                for key, call in calls.items():
-                    began = time.perf_counter()
-                    call()
-                    times[key].append(time.perf_counter() - began)
-            medians = {key: statistics.median(of_one) for key, of_one in times.items()}
-            rows.append({"backend": keras.backend.backend(), "network": name, "difference": difference, **medians})
+            seconds = medians(calls, options.rounds)
+            rows.append({"backend": keras.backend.backend(), "network": name, "difference": difference, **seconds})
     return rows
 
 
@@ -126,18 +116,12 @@ def main() -> None:
         return
     print("| | backend | greatest difference of a tag | original, ms | keraudio, ms | times as fast |")
     print("|---|---|---|---|---|---|")
-    for backend in options.backends:
-        done = subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--child"],
-            env=os.environ | {"KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            check=True,
+    for row in rows_of(__file__, options.backends):
+        print(
+            f"| {row['network']} | {row['backend']} | {row['difference']:.1e} | {1000 * row['original']:.0f} | "
+            f"{1000 * row['keraudio']:.0f} | {row['original'] / row['keraudio']:.2f} |",
+            flush=True,
         )
-        for row in json.loads(done.stdout.splitlines()[-1]):
-            print(
-                f"| {row['network']} | {backend} | {row['difference']:.1e} | {1000 * row['original']:.0f} | "
-                f"{1000 * row['keraudio']:.0f} | {row['original'] / row['keraudio']:.2f} |"
-            )
 
 
 if __name__ == "__main__":

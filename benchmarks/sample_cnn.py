@@ -9,16 +9,13 @@ Figures are medians.
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from side_by_side import medians, rows_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 LABELS = 50
@@ -62,23 +59,15 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         with torch.inference_mode():
             return torch.sigmoid(peer(tensors[0])).numpy()
 
-    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-        "inference": (lambda: np.asarray(model.predict_on_batch(x)), predict_peer),
-        "training": (lambda: float(model.train_on_batch(x, y)), train_peer),
+    pairs: dict[str, dict[str, Callable[[], Any]]] = {
+        "inference": {"ours": lambda: np.asarray(model.predict_on_batch(x)), "peer": predict_peer},
+        "training": {"ours": lambda: float(model.train_on_batch(x, y)), "peer": train_peer},
     }
-    difference = float(np.abs(pairs["inference"][0]() - pairs["inference"][1]()).max())
     rows = []
     for name, calls in pairs.items():
-        times: tuple[list[float], list[float]] = ([], [])
-        for round_ in range(options.rounds + 1):
-            for call, of_one in zip(calls, times, strict=True):
-                began = time.perf_counter()
-                call()
-                if round_:
-                    of_one.append(time.perf_counter() - began)
-        ours, theirs = (statistics.median(of_one) / options.batch for of_one in times)
-        rows.append({"backend": keras.backend.backend(), "what": name, "ours": ours, "peer": theirs})
-    return [row | {"difference": difference} for row in rows]
+        seconds = {who: of_one / options.batch for who, of_one in medians(calls, options.rounds).items()}
+        rows.append({"backend": keras.backend.backend(), "what": name, **seconds})
+    return rows
 
 
 def main() -> None:
@@ -94,18 +83,12 @@ def main() -> None:
         print(json.dumps(measure(options)))
         return
     print("| | backend | keraudio, ms an example | PyTorch, ms | times as fast |\n|---|---|---|---|---|")
-    for backend in options.backends:
-        done = subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--child"],
-            env=os.environ | {"KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            check=True,
+    for row in rows_of(__file__, options.backends):
+        print(
+            f"| {row['what']} | {row['backend']} | {1000 * row['ours']:.1f} | {1000 * row['peer']:.1f} | "
+            f"{row['peer'] / row['ours']:.2f} |",
+            flush=True,
         )
-        for row in json.loads(done.stdout.splitlines()[-1]):
-            print(
-                f"| {row['what']} | {backend} | {1000 * row['ours']:.1f} | {1000 * row['peer']:.1f} | "
-                f"{row['peer'] / row['ours']:.2f} |"
-            )
 
 
 if __name__ == "__main__":
