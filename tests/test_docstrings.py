@@ -25,14 +25,23 @@ class ShapesAsTuples(doctest.OutputChecker):
         return super().check_output(want, re.sub(r"torch\.Size\(\[(.*?)\]\)", r"(\1)", shown), optionflags)
 
 
+def examples_of(name: str) -> list[doctest.DocTest]:
+    return doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_layers_front_ends_backbones_and_classifier_run(name: str) -> None:
-    module = importlib.import_module(name)
     failures: list[str] = []
     runner = doctest.DocTestRunner(ShapesAsTuples(), verbose=False)
-    for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+    for example in examples_of(name):
         runner.run(example, out=failures.append)
     assert not runner.failures, "".join(failures)
+
+
+def test_examples_are_found() -> None:
+    found = {name: sum(len(example.examples) for example in examples_of(name)) for name in MODULES}
+    assert found["keraudio.classifier"] and found["keraudio.nearest"]
+    assert sum(map(bool, found.values())) > 20
 
 
 def test_every_public_function_and_layer_has_an_example() -> None:

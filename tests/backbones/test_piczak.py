@@ -88,6 +88,11 @@ def test_statistics_follow_within_some_ten_steps() -> None:
     backbone(x, training=True)
     mean = array(backbone.get_layer("normalization_0").moving_mean)
     np.testing.assert_allclose(mean, [0.1 * x.mean()], rtol=1e-4, atol=1e-6)
+    # A thousandth of the variance apart from its epsilon.
+    normalized = (x - x.mean()) / np.sqrt(x.var() + 1e-3)
+    convolved = array(backbone.get_layer("conv_1")(normalized[..., None]))
+    mean = array(backbone.get_layer("normalization_1").moving_mean)
+    np.testing.assert_allclose(mean, 0.1 * convolved.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-5)
 
 
 def test_channels_are_taken_as_they_are_and_deltas_of_each_are_added() -> None:

@@ -38,6 +38,13 @@ def test_a_delayed_copy_is_silence_and_then_the_clip(clips: Any, tmp_path: Path)
     assert more.manifest.clips[: len(clips)] == clips.manifest.clips
 
 
+def test_no_copies_leave_the_clips_as_they_are(clips: Any, tmp_path: Path) -> None:
+    same = with_copies(clips, Copies(0, delay=0.2), sample_rate=SAMPLE_RATE, folder=tmp_path)
+    assert same.manifest.clips == clips.manifest.clips and same.files == clips.files
+    np.testing.assert_array_equal(same.lengths, clips.lengths)
+    np.testing.assert_array_equal(same.read(1, 0, 100), clips.read(1, 0, 100))
+
+
 def test_amounts_depend_on_the_clip_and_the_seed_alone(clips: Any, tmp_path: Path) -> None:
     copies = Copies(2, delay=0.2)
     all_of_them = with_copies(clips, copies, sample_rate=SAMPLE_RATE, folder=tmp_path)

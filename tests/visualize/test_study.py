@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keraudio.visualize import save_study_curves, save_study_figure
+from keraudio.visualize.figure import save_figure
 
 
 def learned(rows: int, epochs: int = 12) -> dict[str, list[tuple[float, float, float]]]:
@@ -31,10 +32,16 @@ def test_figures_are_drawn_with_the_papers_beside_them_or_without(tmp_path: Path
 @pytest.mark.parametrize("rows", [1, 9])
 def test_curves_have_their_legend_below_them_and_room_enough(panels: int, rows: int, tmp_path, monkeypatch) -> None:
     kept: list[Any] = []
-    monkeypatch.setattr("keraudio.visualize.study.save_figure", lambda figure, out: kept.append(figure))
+
+    def keep_and_save(figure: Any, out: Path) -> None:
+        kept.append(figure)
+        save_figure(figure, out)
+
+    monkeypatch.setattr("keraudio.visualize.study.save_figure", keep_and_save)
     names = ["loss", "accuracy"][:panels]
     curves = dict.fromkeys(names, learned(rows))
     save_study_curves(curves, tmp_path / "curves.png", title="A title", logarithmic=["loss"], note="small budget")
+    assert (tmp_path / "curves.png").stat().st_size > 5_000
     (figure,) = kept
     figure.canvas.draw()
     (legend,) = figure.legends
