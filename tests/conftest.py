@@ -1,5 +1,6 @@
 """Each backend has its own worker process (see `addopts` in pyproject.toml); tests of no backend run on one of them."""
 
+import gc
 import os
 
 import pytest
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if item.get_closest_marker("backends")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays: `keras.utils.clear_session` collects, which takes half a second with all of it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
