@@ -7,7 +7,7 @@ import pytest
 
 # As the command line sets it, and before JAX is imported, which would set a lower one.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-# Most tests compile more than they compute. Level 0 would be quicker still, but there XLA's gradient of a maximum is NaN.
+# Most tests compile more than they compute. Level 0 is quicker still, but XLA's gradient of a maximum is NaN there.
 if os.environ.get("KERAS_BACKEND") == "jax":
     os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
 
