@@ -177,8 +177,8 @@ def test_an_interrupted_run_keeps_what_is_finished_and_resume_ends_it(
     command: Command, recipe_file: Path, tones: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    # Epochs of some tenths of a second: long enough to be interrupted, short enough to be finished.
-    changes = ["--set", "training.epochs=40", "--set", "training.crops_per_clip=40"]
+    # Ten more epochs of some tenths of a second: long enough to be interrupted, short enough to be finished.
+    changes = ["--set", "training.epochs=12", "--set", "training.crops_per_clip=4"]
     arguments = ["fit", recipe_file, "--data", f"folder:{tones}", "--out", run, "--cache", tmp_path / "cache", *changes]
     environment = {"PYTHONPATH": str(Path(keraudio.__file__).parents[1])} | os.environ
     child = subprocess.Popen(
@@ -190,7 +190,7 @@ def test_an_interrupted_run_keeps_what_is_finished_and_resume_ends_it(
     )
     assert child.stderr is not None
     for line in child.stderr:
-        if line.startswith("epoch 2/40"):
+        if line.startswith("epoch 2/12"):
             break
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=120)
@@ -202,12 +202,12 @@ def test_an_interrupted_run_keeps_what_is_finished_and_resume_ends_it(
     assert (run / "state.npz").is_file()
     assert keraudio.load(run / "model.keras").output_shape == (None, 2)
     rows = (run / "metrics.csv").read_text().splitlines()
-    assert 3 <= len(rows) < 41
+    assert 3 <= len(rows) < 13
     assert not (run / "report.json").exists()
 
     outcome = command(*arguments, "--resume")
     assert outcome.code == 0, outcome.message
     finished = (run / "metrics.csv").read_text().splitlines()
-    assert len(finished) == 41 and finished[: len(rows)] == rows
-    assert outcome.message.startswith(f"epoch {len(rows)}/40: ")
-    assert json.loads((run / "report.json").read_text())["epochs"] == 40
+    assert len(finished) == 13 and finished[: len(rows)] == rows
+    assert outcome.message.startswith(f"epoch {len(rows)}/12: ")
+    assert json.loads((run / "report.json").read_text())["epochs"] == 12
