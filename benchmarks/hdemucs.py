@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             loss = torch.nn.functional.l1_loss(peer(mixture), wanted)
             loss.backward()
             optimizer.step()
-            return float(loss)
+            return float(loss.detach())
 
         calls["theirs"] = {"inference": predict_peer, "training": train_peer}
     if options.who != "theirs":

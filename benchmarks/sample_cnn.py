@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         loss = torch.nn.functional.binary_cross_entropy_with_logits(peer(tensors[0]), tensors[1])
         loss.backward()
         peer_optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     def predict_peer() -> np.ndarray:
         peer.eval()
