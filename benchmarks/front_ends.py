@@ -19,13 +19,13 @@ import ctypes
 import gc
 import json
 import math
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from side_by_side import child
 
 RATE, N_FFT, HOP, MELS = 22050, 1024, 512, 128
 BINS = 1 + N_FFT // 2
@@ -414,16 +414,13 @@ def main() -> None:
         print(json.dumps(measure_memory(options) if options.memory else measure(options)))
         return
 
-    def child(backend: str, *more: str) -> dict[str, Any]:
-        environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, __file__, "--child", *sys.argv[1:], *more]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
-
-    results = [child(backend) for backend in options.backends]
+    arguments = ["--child", *sys.argv[1:]]
+    results = [child(__file__, backend, arguments) for backend in options.backends]
     for result in results:
         if sys.platform == "linux":
-            result["memory"] = [child(result["backend"], "--memory", what) for what in ("stft", "log_mel")]
+            result["memory"] = [
+                child(__file__, result["backend"], [*arguments, "--memory", what]) for what in ("stft", "log_mel")
+            ]
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
             json.dump(results, file, indent=1)

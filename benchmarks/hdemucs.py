@@ -9,15 +9,12 @@ process in which one of the two runs alone.
 
 import argparse
 import json
-import os
 import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from side_by_side import medians
+from side_by_side import child, medians
 
 RATE, SOURCES = 16000, ["drums", "bass", "other", "vocals"]
 
@@ -97,13 +94,7 @@ def main() -> None:
 
     def run(backend: str, who: str, rounds: int) -> dict[str, Any]:
         sizes = ["--seconds", str(options.seconds), "--batch", str(options.batch), "--rounds", str(rounds)]
-        done = subprocess.run(
-            [sys.executable, __file__, *sizes, "--who", who],
-            env=os.environ | {"KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        return json.loads(done.stdout.splitlines()[-1])
+        return child(__file__, backend, [*sizes, "--who", who])
 
     theirs = run("torch", "theirs", 1)["peak"]
     print("| backend | | keraudio, s | demucs, s | times as fast | peak MB | demucs' | outputs differ by |")

@@ -1,4 +1,4 @@
-"""What benchmarks of ours beside a peer share: both take turns in one process, and each backend has a process."""
+"""What benchmarks share: ours and a peer take turns in one process, and each backend has a process of its own."""
 
 import json
 import os
@@ -22,13 +22,18 @@ def medians(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, fl
     return {name: statistics.median(of_one) for name, of_one in times.items()}
 
 
+def child(script: str, backend: str, arguments: Sequence[str]) -> Any:
+    """What a script prints as its last line, JSON, in a process of its own on a backend."""
+    done = subprocess.run(
+        [sys.executable, script, *arguments],
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def rows_of(script: str, backends: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows that a script prints as its last line, JSON, when it is run with its own arguments and `--child`."""
+    """Rows of a script's children, which get its own arguments and `--child`, backend by backend."""
     for backend in backends:
-        done = subprocess.run(
-            [sys.executable, script, *sys.argv[1:], "--child"],
-            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        yield from json.loads(done.stdout.splitlines()[-1])
+        yield from child(script, backend, [*sys.argv[1:], "--child"])

@@ -9,7 +9,7 @@ import pytest
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # Most tests compile more than they compute. Level 0 is quicker still, but XLA's gradient of a maximum is NaN there.
 if os.environ.get("KERAS_BACKEND") == "jax":
-    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Unmarked tests run here: the worker whose own share is the shortest.
