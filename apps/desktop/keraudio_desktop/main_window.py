@@ -1,6 +1,8 @@
 """The window: its parts side by side, who hears whom, and what is remembered."""
 
+from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -217,8 +219,8 @@ class MainWindow(QMainWindow):
             self.act[name].setEnabled(chosen)
 
     def _soon(self) -> None:
-        # At once, so that Apply can follow an edit however fast the keys come; seldom while songs come by hundreds.
-        if self._count_later.isActive() and self.controller.busy:
+        # At once, so that Apply can follow an edit however fast the keys come; seldom while songs change by hundreds.
+        if self._count_later.isActive() and (self.controller.busy or self.controller.slices.busy):
             self._counts_are_old = True
         else:
             self._refresh()
@@ -233,16 +235,14 @@ class MainWindow(QMainWindow):
         self._counts_are_old = False
         run = self.controller
         songs = run.table.songs
-        counts: dict[State, int] = {}
-        for song in songs:
-            counts[song.state] = counts.get(song.state, 0) + 1
-        self.counts.setText("   ".join(f"{count} {state}" for state in State if (count := counts.get(state, 0))))
-        ready = counts.get(State.ACCEPTED, 0) + counts.get(State.EDITED, 0)
+        counts = Counter(map(attrgetter("state"), songs))
+        self.counts.setText("   ".join(f"{count} {state}" for state in State if (count := counts[state])))
+        ready = counts[State.ACCEPTED] + counts[State.EDITED]
         self.apply_button.setText(f"Apply ({ready})" if ready else "Apply")
-        heard = len(songs) > counts.get(State.WAITING, 0)
+        heard = len(songs) > counts[State.WAITING]
         writing = run.background.busy
         for name, can in {
-            "accept_shown": bool(counts.get(State.PROPOSED)),
+            "accept_shown": bool(counts[State.PROPOSED]),
             "apply": bool(ready) and not writing,
             "undo": not writing,
             "plan": heard and not writing,

@@ -4,7 +4,7 @@ QSortFilterProxyModel asks Python about each row and each comparison, which hold
 second over 10,000 rows; one pass over a list and one sort by keys take some milliseconds.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -55,11 +55,13 @@ class ShownSongs(QAbstractProxyModel):
         self._text = ""
         self._states: frozenset[State] = frozenset()
         self._column, self._order = -1, Qt.SortOrder.AscendingOrder
+        # All rows as they are sorted, until a song changes: a filter takes from them what it shows.
+        self._sorted: list[int] | None = None
         self._hold = False
         self._timer = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._timer.timeout.connect(self.arrange)
         self.setSourceModel(table)
-        table.modelReset.connect(self.arrange)
+        table.modelReset.connect(self._source_reset)
         table.changed.connect(self._source_changed)
         self.arrange()
 
@@ -80,7 +82,7 @@ class ShownSongs(QAbstractProxyModel):
             self._timer.start()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self._column, self._order = column, order
+        self._column, self._order, self._sorted = column, order, None
         self.arrange()
 
     def arrange(self) -> None:
@@ -89,21 +91,23 @@ class ShownSongs(QAbstractProxyModel):
             return
         self._timer.stop()
         songs = self._table.songs
-        rows = list(range(len(songs)))
+        if self._sorted is None:
+            self._sorted = list(range(len(songs)))
+            if self._column in _KEYS:
+                keys = [_KEYS[self._column](song) for song in songs]
+                # Stable both ways: songs that are alike stay in their folder's order.
+                self._sorted.sort(key=keys.__getitem__, reverse=self._order == Qt.SortOrder.DescendingOrder)
+        rows = self._sorted
         if self._states:
             rows = [row for row in rows if songs[row].state in self._states]
         for word in self._text.split():
             rows = [row for row in rows if word in songs[row].haystack]
-        if self._column in _KEYS:
-            key = _KEYS[self._column]
-            # Stable both ways: songs that are alike stay in their folder's order.
-            rows.sort(key=lambda row: key(songs[row]), reverse=self._order == Qt.SortOrder.DescendingOrder)
         if rows == self.rows and len(self._places) == len(rows):
             return
         self.about_to_arrange.emit()
         self.beginResetModel()
         self.rows = rows
-        self._places = {row: place for place, row in enumerate(rows)}
+        self._places = dict(zip(rows, range(len(rows)), strict=True))
         self.endResetModel()
         self.arranged.emit()
 
@@ -148,10 +152,26 @@ class ShownSongs(QAbstractProxyModel):
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         return self._table.setData(self.mapToSource(index), value, role)
 
+    def _source_reset(self) -> None:
+        self._sorted = None
+        self.arrange()
+
     def _source_changed(self, first: int, last: int) -> None:
-        places = [place for row in range(first, last + 1) if (place := self._places.get(row)) is not None]
-        if places:
-            self.dataChanged.emit(self.index(min(places), 0), self.index(max(places), len(Column) - 1))
+        self._sorted = None
+        found = (self._places.get(row) for row in range(first, last + 1))
+        for top, bottom in stretches(place for place in found if place is not None):
+            self.dataChanged.emit(self.index(top, 0), self.index(bottom, len(Column) - 1))
         # Cells are right at once; which rows are shown where follows when it is calm.
         if (self._text or self._states or self._column >= 0) and not self._timer.isActive():
             self._timer.start()
+
+
+def stretches(places: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last places of the stretches in which places, in any order, stand side by side."""
+    found: list[tuple[int, int]] = []
+    for place in sorted(places):
+        if found and place == found[-1][1] + 1:
+            found[-1] = found[-1][0], place
+        else:
+            found.append((place, place))
+    return found

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-_TURN_SECONDS = 0.008
+_TURN_SECONDS = 0.005
 
 
 class Slices(QObject):

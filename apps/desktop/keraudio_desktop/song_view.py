@@ -1,6 +1,6 @@
 """The table on the screen: selection survives sorting and filtering, and rows keep one height."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
 )
 
 from keraudio_desktop.confidence_bar import ConfidenceBar
-from keraudio_desktop.shown_songs import ShownSongs
-from keraudio_desktop.song_table import CONFIDENCE_ROLE, Column
+from keraudio_desktop.shown_songs import ShownSongs, stretches
+from keraudio_desktop.song_table import CONFIDENCE_ROLE, Column, Index
 
 _WIDTHS = {Column.SONG: 215, Column.ARTIST: 125, Column.CURRENT: 120, Column.NEW: 165, Column.CONFIDENCE: 120}
 # Scattered over more stretches than that, Qt takes seconds to select rows again.
@@ -77,6 +77,13 @@ class SongView(QTableView):
         self.selectionModel().currentRowChanged.connect(self._current_moved)
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit())
 
+    def dataChanged(self, first: Index, last: Index, roles: Sequence[int] = ()) -> None:
+        # Qt paints all that is in sight anew, whichever rows are others.
+        bottom = self.rowAt(self.viewport().height() - 1)
+        in_sight = last.row() >= self.rowAt(0) and (bottom < 0 or first.row() <= bottom)
+        if in_sight or self.state() == QAbstractItemView.State.EditingState:
+            super().dataChanged(first, last, roles)
+
     def selected_rows(self) -> list[int]:
         """Rows of the selected songs in the source."""
         return [self._shown.rows[place] for place in self._selected_places()]
@@ -111,19 +118,16 @@ class SongView(QTableView):
         self._kept_current = self.current_row()
 
     def _restore(self) -> None:
-        found = (self._shown.place_of(row) for row in self._kept_rows)
-        places = sorted(place for place in found if place is not None)
-        selection, first, stretches = QItemSelection(), 0, 0
-        for number, place in enumerate(places):
-            if number + 1 == len(places) or places[number + 1] != place + 1:
-                left, right = self._shown.index(places[first], 0), self._shown.index(place, len(Column) - 1)
-                selection.select(left, right)
-                first, stretches = number + 1, stretches + 1
+        kept = (self._shown.place_of(row) for row in self._kept_rows)
+        found = stretches(place for place in kept if place is not None)
         model, flag = self.selectionModel(), QItemSelectionModel.SelectionFlag
         current = self._shown.place_of(self._kept_current)
         if current is not None:
             model.setCurrentIndex(self._shown.index(current, 0), flag.NoUpdate)
-        if stretches <= _MOST_STRETCHES:
+        if len(found) <= _MOST_STRETCHES:
+            selection = QItemSelection()
+            for top, bottom in found:
+                selection.select(self._shown.index(top, 0), self._shown.index(bottom, len(Column) - 1))
             model.select(selection, flag.ClearAndSelect)
         elif current is not None:
             model.select(self._shown.index(current, 0), flag.ClearAndSelect | flag.Rows)
