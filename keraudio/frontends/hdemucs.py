@@ -13,6 +13,8 @@ from keraudio.layers import (
     DConv,
     FrequencyEmbedding,
     GatedLinearUnit,
+    ProductConv2D,
+    ProductConv2DTranspose,
     RescaledUniform,
     Standardization,
 )
@@ -243,7 +245,7 @@ def _strided(x: Any, one: _LayerSizes, sizes: HDemucsSizes, branch: str, *, alon
         padding = ((0, missing), (0, 0))
         x = layers.ZeroPadding2D(padding, data_format="channels_last", name=f"{branch}encoder_{one.number}_padded")(x)
     convolution = _convolution(
-        layers.Conv2D,
+        ProductConv2D,
         one.channels,
         _oriented(size, along_time=along_time),
         strides=_oriented(stride, along_time=along_time),
@@ -276,7 +278,7 @@ def _decoded(x: Any, one: _LayerSizes, sizes: HDemucsSizes, branch: str, *, alon
     """The gated convolution that begins a decoder layer."""
     name, size = f"{branch}decoder_{one.number}", 1 + 2 * sizes.context
     rewrite = _convolution(
-        layers.Conv2D,
+        ProductConv2D,
         2 * one.channels,
         (size, 1 if along_time else size),
         padding="same",
@@ -296,7 +298,7 @@ def _widened(
     size = sizes.kernel_size if temporal_branch else one.kernel_size
     stride = sizes.stride if temporal_branch else one.stride
     convolution = _convolution(
-        layers.Conv2DTranspose,
+        ProductConv2DTranspose,
         width,
         _oriented(size, along_time=along_time),
         strides=_oriented(stride, along_time=along_time),

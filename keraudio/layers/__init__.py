@@ -38,6 +38,7 @@ from keraudio.layers.pcen import PCEN
 from keraudio.layers.peak_conv import PeakConv
 from keraudio.layers.peak_normalization import PeakNormalization
 from keraudio.layers.phase import Phase
+from keraudio.layers.product_convolution import ProductConv2D, ProductConv2DTranspose
 from keraudio.layers.random_crop import RandomCrop
 from keraudio.layers.random_delay import RandomDelay
 from keraudio.layers.random_gain import RandomGain
@@ -89,6 +90,8 @@ __all__ = [
     "PeakConv",
     "PeakNormalization",
     "Phase",
+    "ProductConv2D",
+    "ProductConv2DTranspose",
     "RandomCrop",
     "RandomDelay",
     "RandomGain",

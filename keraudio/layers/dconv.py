@@ -7,6 +7,7 @@ from keras import ops
 
 from keraudio.layers.blstm import BLSTM
 from keraudio.layers.local_attention import LocalAttention
+from keraudio.layers.product_convolution import ProductConv2D
 
 _KERNEL_SIZE = 3
 _EPSILON = 1e-5
@@ -81,7 +82,7 @@ class DConv(keras.layers.Layer):
         self.branches = []
         for number in range(1, self.depth + 1):
             dilation = 2 ** (number - 1)
-            first = keras.layers.Conv2D(
+            first = ProductConv2D(
                 hidden,
                 (_KERNEL_SIZE, 1),
                 dilation_rate=(dilation, 1),

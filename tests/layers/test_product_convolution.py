@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layer_checks import LayerCase, array, distance, every_check, run, weight_gradients
+
+from keraudio.layers import ProductConv2D, ProductConv2DTranspose
+
+pytestmark = pytest.mark.backends
+
+DRAWN = keras.initializers.GlorotUniform(seed=1)
+CONV = partial(ProductConv2D, 40, (3, 2), strides=(2, 1), padding="same", kernel_initializer=DRAWN)
+TRANSPOSE = partial(ProductConv2DTranspose, 3, (5, 2), strides=(2, 2), kernel_initializer=DRAWN)
+
+
+@every_check(
+    LayerCase(CONV, (9, 2, 5), weights=2, trainable=2, follows_policy=True),
+    LayerCase(partial(CONV, strides=1), (9, 5, 5), (9, 10), weights=2, trainable=2, follows_policy=True),
+)
+def test_the_convolution_keeps_the_contract(check: Callable, case: LayerCase, tmp_path) -> None:
+    check(case, tmp_path)
+
+
+@every_check(
+    LayerCase(TRANSPOSE, (4, 3, 20), weights=2, trainable=2, follows_policy=True),
+    LayerCase(TRANSPOSE, (6, 4, 20), (6, 7), weights=2, trainable=2, follows_policy=True),
+)
+def test_the_transposed_one_keeps_the_contract(check: Callable, case: LayerCase, tmp_path) -> None:
+    check(case, tmp_path)
+
+
+def agree(one: keras.Layer, other: keras.Layer, shape: tuple[int, ...], seed: int) -> None:
+    """Both layers give the same, and the same gradients, with one's weights."""
+    random = np.random.default_rng(seed)
+    x = random.standard_normal(shape).astype("float32")
+    one.build(shape)
+    other.build(shape)
+    values = [random.standard_normal(weight.shape).astype("float32") for weight in one.weights]
+    one.set_weights(values)
+    other.set_weights(values)
+    assert distance(run(one, x), array(run(other, x))) < 1e-5
+    for slope, expected in zip(weight_gradients(one, x), weight_gradients(other, x), strict=True):
+        assert distance(slope, expected) < 1e-5
+
+
+STRIDES = st.tuples(st.integers(1, 3), st.integers(1, 3))
+SHAPES = st.tuples(st.integers(1, 3), st.integers(6, 9), st.integers(6, 9), st.integers(1, 4))
+
+
+@settings(max_examples=4, deadline=None)
+@given(SHAPES, STRIDES, st.sampled_from(["same", "valid"]), st.integers(0, 99))
+def test_it_is_kerass_own_convolution(shape, strides, padding: str, seed: int) -> None:
+    # As many positions as filters at most, and more of them than filters: a product, and Keras' own.
+    for filters in (100, 3):
+        options: dict[str, Any] = {"strides": strides, "padding": padding, "activation": "tanh"}
+        agree(ProductConv2D(filters, (3, 4), **options), keras.layers.Conv2D(filters, (3, 4), **options), shape, seed)
+
+
+def test_dilated_too() -> None:
+    options: dict[str, Any] = {"dilation_rate": (2, 1), "padding": "same"}
+    agree(ProductConv2D(60, (3, 1), **options), keras.layers.Conv2D(60, (3, 1), **options), (2, 9, 5, 4), 0)
+
+
+@settings(max_examples=4, deadline=None)
+@given(STRIDES, st.tuples(st.integers(3, 5), st.integers(3, 4)), st.sampled_from([5, 30]), st.booleans())
+def test_it_is_kerass_own_transposed_convolution(strides, size, channels: int, use_bias: bool) -> None:
+    options: dict[str, Any] = {"strides": strides, "use_bias": use_bias}
+    one, other = ProductConv2DTranspose(3, size, **options), keras.layers.Conv2DTranspose(3, size, **options)
+    agree(one, other, (2, 5, 4, channels), 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ProductConv2D(4, 3, groups=2), "`groups`"),
+        (lambda: ProductConv2D(4, 3, data_format="channels_first"), "`data_format`"),
+        (lambda: ProductConv2DTranspose(4, 3, padding="same"), "`padding`"),
+        (lambda: ProductConv2DTranspose(4, 3, strides=4), "`strides`"),
+        (lambda: ProductConv2DTranspose(4, 3, dilation_rate=2), "dilation"),
+    ],
+)
+def test_what_it_cannot_do_is_said(make: Callable[[], keras.Layer], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
