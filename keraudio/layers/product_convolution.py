@@ -44,12 +44,10 @@ class ProductConv2D(keras.layers.Conv2D):
             raise ValueError(f"`groups` must be 1. Received: groups={self.groups}")
 
     def convolution_op(self, inputs, kernel):
-        if None in inputs.shape[1:3]:
+        outputs = self.compute_output_shape(inputs.shape)[1:3]
+        if None in outputs or outputs[0] * outputs[1] >= self.filters:
             return super().convolution_op(inputs, kernel)
         axes = list(zip(inputs.shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True))
-        outputs = [_outputs(*axis, padding=self.padding) for axis in axes]
-        if min(outputs) < 1 or outputs[0] * outputs[1] >= self.filters:
-            return super().convolution_op(inputs, kernel)
         x = inputs
         if self.padding == "same":
             missing = [_missing(*axis, outputs=count) for axis, count in zip(axes, outputs, strict=True)]
@@ -117,10 +115,6 @@ def _channels_last(options: dict[str, Any]) -> dict[str, Any]:
     if options.get("data_format") not in (None, "channels_last"):
         raise ValueError(f'`data_format` must be "channels_last". Received: {options["data_format"]!r}')
     return {**options, "data_format": "channels_last"}
-
-
-def _outputs(length: int, size: int, stride: int, dilation: int, *, padding: str) -> int:
-    return -(-length // stride) if padding == "same" else (length - (size - 1) * dilation - 1) // stride + 1
 
 
 def _missing(length: int, size: int, stride: int, dilation: int, *, outputs: int) -> int:
