@@ -105,4 +105,5 @@ def _draw(result: "Search", out: Path) -> None:
         metric=result.metric,
         maximized=result.maximized,
         logarithmic=result.logarithmic,
+        choices=result.choices,
     )

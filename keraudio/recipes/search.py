@@ -64,6 +64,7 @@ class Search:
         importances: each parameter's share in how the metric varies (fANOVA), the greatest first; empty while there are
             too few complete trials to tell.
         logarithmic: parameters whose range is even in the logarithm.
+        choices: of each parameter that has no range, in the recipe's order.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Search:
     best: Trial | None
     importances: dict[str, float]
     logarithmic: tuple[str, ...]
+    choices: dict[str, tuple[Any, ...]]
 
 
 def run_search(
@@ -331,6 +333,7 @@ class _Searcher:
             best=best,
             importances=self._importances(complete),
             logarithmic=tuple(name for name, one in self.settings.parameters.items() if one.log),
+            choices={name: _choices(one) for name, one in self.settings.parameters.items() if one.low is None},
         )
 
     def _importances(self, complete: list[Trial]) -> dict[str, float]:
@@ -389,13 +392,17 @@ def _begun(folder: Path, facts: dict[str, Any], recipe: str) -> str | None:
 def _ends(parameter: SearchParameter) -> tuple[Any, ...]:
     if parameter.low is not None:
         return parameter.low, parameter.high
+    return _choices(parameter)
+
+
+def _choices(parameter: SearchParameter) -> tuple[Any, ...]:
     return parameter.choices or tuple(parameter.sets)
 
 
 def _suggest(trial: "optuna.Trial", name: str, parameter: SearchParameter) -> Any:
     low, high = parameter.low, parameter.high
     if low is None or high is None:
-        return trial.suggest_categorical(name, list(parameter.choices or parameter.sets))
+        return trial.suggest_categorical(name, list(_choices(parameter)))
     suggest: Callable[..., Any] = (
         trial.suggest_int if isinstance(low, int) and isinstance(high, int) else trial.suggest_float
     )

@@ -77,6 +77,7 @@ def save_parallel_coordinates(
     metric: str,
     maximized: bool,
     logarithmic: Sequence[str] = (),
+    choices: Mapping[str, Sequence[Any]] | None = None,
 ) -> None:
     """Draws a line a trial through its parameters, coloured by its value; the best lie on top.
 
@@ -87,16 +88,19 @@ def save_parallel_coordinates(
         metric: what the values are.
         maximized: more is better.
         logarithmic: parameters whose axis is.
+        choices: by parameter, its values from the bottom up, tried or not. Other parameters are numbers.
 
     Raises:
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
+    choices = choices or {}
     names = list(dict.fromkeys(name for parameters, _ in trials for name in parameters))
     figure = new_figure(1.5 + 1.7 * len(names), 4.2)
     axes = figure.subplots()
     columns, labels = [], []
     for name in names:
-        heights, ends = _heights([parameters.get(name) for parameters, _ in trials], name in logarithmic)
+        tried = [parameters.get(name) for parameters, _ in trials]
+        heights, ends = _steps(tried, choices[name]) if name in choices else _heights(tried, name in logarithmic)
         columns.append(heights)
         labels.append(ends)
     values = np.array([value for _, value in trials])
@@ -127,21 +131,21 @@ def save_parallel_coordinates(
     save_figure(figure, out)
 
 
-def _heights(values: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Places of values on an axis from 0 to 1, and what is written beside it."""
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
-        numbers = np.array([np.nan if value is None else value for value in values], float)
-        scaled = np.log(numbers) if logarithmic else numbers
-        low, high = np.nanmin(scaled), np.nanmax(scaled)
-        heights = (scaled - low) / (high - low) if high > low else np.where(np.isnan(scaled), np.nan, 0.5)
-        ends = [(0.0, f"{np.nanmin(numbers):.3g}"), (1.0, f"{np.nanmax(numbers):.3g}")]
-        return heights, ends if high > low else [(0.5, ends[0][1])]
-    names = sorted({str(value) for value in known})
-    place = {name: number / max(len(names) - 1, 1) for number, name in enumerate(names)}
-    return np.array([np.nan if value is None else place[str(value)] for value in values]), [
-        (height, name) for name, height in place.items()
-    ]
+def _heights(values: Sequence[float | None], logarithmic: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Places of numbers on an axis from 0 to 1, and what is written beside it."""
+    numbers = np.array([np.nan if value is None else value for value in values], float)
+    scaled = np.log(numbers) if logarithmic else numbers
+    low, high = np.nanmin(scaled), np.nanmax(scaled)
+    heights = (scaled - low) / (high - low) if high > low else np.where(np.isnan(scaled), np.nan, 0.5)
+    ends = [(0.0, f"{np.nanmin(numbers):.3g}"), (1.0, f"{np.nanmax(numbers):.3g}")]
+    return heights, ends if high > low else [(0.5, ends[0][1])]
+
+
+def _steps(values: Sequence[Any], choices: Sequence[Any]) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """The same of choices, which are as far from each other."""
+    places = np.linspace(0, 1, len(choices)) if len(choices) > 1 else np.array([0.5])
+    heights = [np.nan if value is None else places[list(choices).index(value)] for value in values]
+    return np.array(heights), [(float(place), str(one)) for place, one in zip(places, choices, strict=True)]
 
 
 def _finish(axes: Any) -> None:

@@ -85,6 +85,7 @@ def searched(tmp_path: Path) -> tuple[Recipe, str]:
 def test_what_does_best_within_the_ranges_becomes_a_recipe(runs: Runs, searched, tmp_path: Path) -> None:
     result = run_search(*searched, folder=tmp_path / "search", trials=40)
     assert (result.metric, result.maximized, result.logarithmic) == ("val_loss", False, ("rate",))
+    assert result.choices == {"optimizer": ("sgd", "adam"), "noise": ("yes", "no")}
     assert [trial.number for trial in result.trials] == list(range(40))
     assert len({folder for _, folder, _ in runs.begun}) == 40 and not any(resume for *_, resume in runs.begun)
     for (recipe, _, _), trial in zip(runs.begun, result.trials, strict=True):
