@@ -10,6 +10,7 @@ from keras import layers
 from keraudio.layers import (
     AlignedISTFT,
     AlignedSTFT,
+    AxisCropping,
     DConv,
     FrequencyEmbedding,
     GatedLinearUnit,
@@ -308,6 +309,6 @@ def _widened(
     x = _norm(convolution(x), one, sizes, f"{name}_norm_2")
     if temporal_branch or not one.merges:
         edge = size // 4
-        crop = ((edge, x.shape[1] - edge - frames), (0, 0)) if along_time else ((0, 0), (edge, edge))
-        x = layers.Cropping2D(crop, data_format="channels_last", name=f"{name}_cropped")(x)
+        axis, length = (1, frames) if along_time else (2, x.shape[2] - 2 * edge)
+        x = AxisCropping(axis, start=edge, length=length, name=f"{name}_cropped")(x)
     return x if one.number == 0 else layers.Activation("gelu", name=f"{name}_gelu")(x)

@@ -14,6 +14,7 @@ from keraudio.layers.between_class import BetweenClass
 from keraudio.layers.blstm import BLSTM
 from keraudio.layers.clip_features import ClipFeatures
 from keraudio.layers.cqt import CQT
+from keraudio.layers.cutting import AxisCropping
 from keraudio.layers.dconv import DConv
 from keraudio.layers.decibels import Decibels
 from keraudio.layers.delta import Delta
@@ -67,6 +68,7 @@ __all__ = [
     "AlignedISTFT",
     "AlignedSTFT",
     "AttentionBlock",
+    "AxisCropping",
     "BandConv",
     "BetweenClass",
     "ClipFeatures",

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keraudio.layers.cutting import cut
 from keraudio.layers.framing import pad_signal
 from keraudio.layers.istft import ISTFT
 from keraudio.layers.stft import STFT
@@ -117,7 +118,7 @@ class AlignedISTFT(keras.layers.Layer):
         # Two frames of nothing at either end, whose windows count all the same, and the bin that was left out.
         parts = ops.pad(parts, [[0, 0], [2, 2], [0, 1], [0, 0], [0, 0]])
         start = self.n_fft // 2 + 3 * self.n_fft // 8
-        return self.istft(parts)[:, start : start + self.length]
+        return cut(self.istft(parts), 1, start, self.length)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.length, input_shape[3] // 2)

@@ -128,9 +128,9 @@ class DConv(keras.layers.Layer):
 
     def _normalized(self, x, gamma, beta):
         x = ops.cast(x, "float32")
-        mean, variance = ops.moments(x, axes=(1, 3), keepdims=True)
-        factor = ops.rsqrt(variance + _EPSILON) * gamma
-        return ops.cast((x - mean) * factor + beta, self.compute_dtype)
+        mean = _mean(x)
+        factor = ops.rsqrt(_mean(ops.square(x - mean)) + _EPSILON) * gamma
+        return ops.cast(x * factor + (beta - mean * factor), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -147,3 +147,8 @@ class DConv(keras.layers.Layer):
             "scale": self.scale,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def _mean(x):
+    """Over frames and channels, one after the other: for both at once TensorFlow takes ten times as long."""
+    return ops.mean(ops.mean(x, axis=3, keepdims=True), axis=1, keepdims=True)

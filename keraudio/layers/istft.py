@@ -87,7 +87,7 @@ class ISTFT(keras.layers.Layer):
         if multichannel:
             batch, frames, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[3]
             x = ops.reshape(ops.moveaxis(x, 3, 1), (-1, frames, x.shape[2], 2))
-        real, imag = x[..., 0], x[..., 1]
+        real, imag = ops.unstack(x, 2, axis=-1)
         if kernels_only():
             of_real, of_imag = inverse_dft_kernels(n_fft)
             cut = ops.matmul(real, of_real) + ops.matmul(imag, of_imag)
@@ -102,7 +102,8 @@ class ISTFT(keras.layers.Layer):
         if self.center:
             waveform = waveform[:, n_fft // 2 :]
         samples = self._samples(ops.shape(x)[1], n_fft, hop_length)
-        waveform = waveform[:, :samples]
+        if samples != waveform.shape[1]:
+            waveform = waveform[:, :samples]
         if self.length is not None:
             present = sample_count(waveform)
             missing = (

@@ -3,7 +3,8 @@
 Where a kernel has far more numbers than its input, moving the kernel is what costs time: PyTorch copies Keras' order of
 axes into its own at each call. A matrix of what each position sees, times the kernel as it lies, copies the small side.
 Transposed convolutions are better products everywhere: on two cores their gradients take JAX 30 to 90 times as long by
-its own way, TensorFlow twice as long.
+its own way, TensorFlow twice as long. Dilated convolutions along time are better undilated ones of folded frames, for
+which TensorFlow has quick code and XLA's CPU compiler as well.
 """
 
 from typing import Any
@@ -11,10 +12,15 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraudio.layers.cutting import cut
+
 
 @keras.saving.register_keras_serializable(package="keraudio")
 class ProductConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, computed as one matrix product where its outputs have fewer positions than filters.
+
+    Dilated frames that a kernel sees - one bin wide, an odd number of them, padded to the same length - are first made
+    neighbours: the frames in between become further bins.
 
     Weights, arguments and results are those of `Conv2D`, within float32's rounding.
 
@@ -44,10 +50,21 @@ class ProductConv2D(keras.layers.Conv2D):
             raise ValueError(f"`groups` must be 1. Received: groups={self.groups}")
 
     def convolution_op(self, inputs, kernel):
-        outputs = self.compute_output_shape(inputs.shape)[1:3]
+        dilation, (size, width) = self.dilation_rate[0], self.kernel_size
+        plain = width == 1 and size % 2 == 1 and self.padding == "same" and self.strides == (1, 1)
+        if dilation == 1 or not plain or None in inputs.shape[1:3]:
+            return self._convolved(inputs, kernel, self.dilation_rate, self.compute_output_shape(inputs.shape)[1:3])
+        frames, bins, channels = inputs.shape[1:]
+        folded = (-(-frames // dilation), dilation * bins)
+        missing = folded[0] * dilation - frames
+        x = ops.reshape(ops.pad(inputs, [[0, 0], [0, missing], [0, 0], [0, 0]]), (-1, *folded, channels))
+        x = self._convolved(x, kernel, (1, 1), folded)
+        return cut(ops.reshape(x, (-1, frames + missing, bins, self.filters)), 1, 0, frames)
+
+    def _convolved(self, inputs, kernel, dilations: tuple[int, int], outputs: Any):
         if None in outputs or outputs[0] * outputs[1] >= self.filters:
-            return super().convolution_op(inputs, kernel)
-        axes = list(zip(inputs.shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True))
+            return ops.conv(inputs, kernel, list(self.strides), self.padding, self.data_format, dilations)
+        axes = list(zip(inputs.shape[1:3], self.kernel_size, self.strides, dilations, strict=True))
         x = inputs
         if self.padding == "same":
             missing = [_missing(*axis, outputs=count) for axis, count in zip(axes, outputs, strict=True)]
@@ -64,7 +81,7 @@ class ProductConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="keraudio")
 class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, computed as one matrix product whose overlapping parts are added up.
+    """`keras.layers.Conv2DTranspose`, computed as one matrix product: of the steps that a stride's outputs see.
 
     Weights, arguments and results are those of `Conv2DTranspose` with `padding="valid"`, within float32's rounding.
 
@@ -102,11 +119,25 @@ class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
         if None in inputs.shape[1:3]:
             return super().call(inputs)
         frames, bins, channels = inputs.shape[1:]
-        kernel = ops.transpose(ops.reshape(self.kernel, (-1, channels)))
-        y = ops.matmul(ops.reshape(inputs, (-1, channels)), kernel)
-        y = ops.reshape(y, (-1, frames, bins, *self.kernel_size, self.filters))
-        y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
-        y = _added_up(_added_up(y, 1, self.strides[0]), 2, self.strides[1])
+        (high, wide), (down, across) = self.kernel_size, self.strides
+        # Blocks of a stride's outputs, each of which sees this many steps of the input.
+        rows, columns = -(-high // down), -(-wide // across)
+        kernel = ops.pad(self.kernel, [[0, rows * down - high], [0, columns * across - wide], [0, 0], [0, 0]])
+        kernel = ops.reshape(kernel, (rows, down, columns, across, self.filters, channels))
+        kernel = ops.reshape(ops.transpose(kernel, (0, 2, 5, 1, 3, 4)), (rows * columns * channels, -1))
+        shifted = [
+            ops.pad(inputs, [[0, 0], [row, rows - 1 - row], [column, columns - 1 - column], [0, 0]])
+            for row in range(rows)
+            for column in range(columns)
+        ]
+        y = ops.matmul(ops.reshape(ops.concatenate(shifted, axis=-1), (-1, rows * columns * channels)), kernel)
+        blocks = frames + rows - 1, bins + columns - 1
+        if down > 1 and blocks[1] > 1:
+            y = ops.reshape(y, (-1, *blocks, down, across, self.filters))
+            y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
+        y = ops.reshape(y, (-1, blocks[0] * down, blocks[1] * across, self.filters))
+        y = cut(y, 1, 0, (frames - 1) * down + high)
+        y = cut(y, 2, 0, (bins - 1) * across + wide)
         y = y + self.bias if self.use_bias else y
         return y if self.activation is None else self.activation(y)
 
@@ -119,20 +150,3 @@ def _channels_last(options: dict[str, Any]) -> dict[str, Any]:
 
 def _missing(length: int, size: int, stride: int, dilation: int, *, outputs: int) -> int:
     return max(0, (outputs - 1) * stride + (size - 1) * dilation + 1 - length)
-
-
-def _added_up(y, axis: int, stride: int):
-    """Axes `axis` (steps) and `axis + 1` (outputs of a step) become one, each step's `stride` behind the last's."""
-    shape = list(y.shape)
-    steps, size = shape[axis : axis + 2]
-    if missing := -size % stride:
-        y = ops.pad(y, [[0, missing] if number == axis + 1 else [0, 0] for number in range(len(shape))])
-    parts = ops.split(y, (size + missing) // stride, axis=axis + 1)
-    total, before = parts[0], (slice(None),) * axis
-    for shift, part in enumerate(parts[1:], start=1):
-        both = total[(*before, slice(shift, None))] + part[(*before, slice(steps - 1))]
-        ends = total[(*before, slice(shift))], part[(*before, slice(steps - 1, None))]
-        total = ops.concatenate([ends[0], both, ends[1]], axis=axis)
-    joined = [-1 if number == 0 else length for number, length in enumerate(shape[:axis])]
-    total = ops.reshape(total, (*joined, total.shape[axis] * stride, *shape[axis + 2 :]))
-    return total[(*before, slice((steps - 1) * stride + size))]

@@ -61,9 +61,16 @@ def test_it_is_kerass_own_convolution(shape, strides, padding: str, seed: int) -
         agree(ProductConv2D(filters, (3, 4), **options), keras.layers.Conv2D(filters, (3, 4), **options), shape, seed)
 
 
-def test_dilated_too() -> None:
-    options: dict[str, Any] = {"dilation_rate": (2, 1), "padding": "same"}
-    agree(ProductConv2D(60, (3, 1), **options), keras.layers.Conv2D(60, (3, 1), **options), (2, 9, 5, 4), 0)
+@pytest.mark.parametrize("size", [(3, 1), (5, 1), (2, 1), (3, 2)], ids=str)
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("dilation", "frames"), [((2, 1), 9), ((3, 3), 12), ((4, 1), 3)], ids=str)
+def test_dilated_too(size, padding: str, dilation, frames: int) -> None:
+    if padding == "valid":
+        frames += dilation[0] * (size[0] - 1)
+    options: dict[str, Any] = {"dilation_rate": dilation, "padding": padding}
+    for filters in (60, 3):
+        one, other = ProductConv2D(filters, size, **options), keras.layers.Conv2D(filters, size, **options)
+        agree(one, other, (2, frames, 5, 4), 0)
 
 
 @settings(max_examples=4, deadline=None)
