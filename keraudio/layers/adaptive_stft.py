@@ -237,7 +237,7 @@ class AdaptiveSTFT(STFT):
 
     def learned_windows(self) -> tuple[np.ndarray, np.ndarray]:
         """Each transform's window, `(transforms, win_length)`, and the one with which all began, `(win_length,)`."""
-        return _array(self.windows), cosine_window(self.window, self.win_length)
+        return _array(self.windows), cosine_window(self.window, self.win_length).astype("float32")
 
     def window_change(self) -> np.ndarray:
         """Mean squared difference of each transform's window from where it began, `(transforms,)`."""
@@ -250,7 +250,8 @@ class AdaptiveSTFT(STFT):
 
     def kernel_changes_of_bins(self) -> np.ndarray:
         """Norm of the change of each bin's complex kernel, `(transforms, bins)`."""
-        kernels = dft_kernels(self.n_fft)
+        # As the weights hold them: what was never learned has not changed, not even by rounding.
+        kernels = [kernel.astype("float32") for kernel in dft_kernels(self.n_fft)]
         if self.kernels == "fixed":
             return np.zeros((self.transforms, 1 + self.n_fft // 2))
         if self.kernels == "free":

@@ -104,7 +104,7 @@ def save_changes_figure(changes: Mapping[str, Sequence[float]], out: Path, *, ti
 
     Args:
         changes: columns of a run's `metrics.csv`; those that end in `window_change` or `kernel_change`, perhaps with
-            the number of a transform, are drawn.
+            the number of a transform, are drawn if they change at all.
         out: a `.png`, `.svg` or `.pdf` file.
         title: above the picture.
 
@@ -115,21 +115,26 @@ def save_changes_figure(changes: Mapping[str, Sequence[float]], out: Path, *, ti
         KeraudioError: matplotlib is not installed, or the file cannot be written.
     """
     kinds = {"window_change": "mean squared change of the window", "kernel_change": "Frobenius norm of kernels' change"}
-    panels = {text: [name for name in changes if f"_{kind}" in name] for kind, text in kinds.items()}
-    panels = {text: names for text, names in panels.items() if names}
+    panels = {
+        text: {
+            name.replace(f"_{kind}", "").replace("_", " "): values for name, values in changes.items() if kind in name
+        }
+        for kind, text in kinds.items()
+    }
+    panels = {text: drawn for text, drawn in panels.items() if any(map(any, drawn.values()))}
     if not panels:
         return False
     figure = new_figure(5.0 * len(panels), 3.8)
-    for axes, (text, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for number, name in enumerate(names):
-            epochs = range(1, len(changes[name]) + 1)
-            axes.plot(epochs, changes[name], color=PALETTE[number % len(PALETTE)], label=name.replace("_", " "))
+    for axes, (text, drawn) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for number, (name, values) in enumerate(drawn.items()):
+            axes.plot(range(1, len(values) + 1), values, color=PALETTE[number % len(PALETTE)], label=name)
         axes.set_xlabel("epoch")
         count_along_x(axes)
         axes.set_ylabel(text)
         axes.set_ylim(bottom=0)
         add_grid(axes)
-        axes.legend(frameon=False, fontsize=8)
+        if len(drawn) > 1:
+            axes.legend(frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11).set_parse_math(False)
     save_figure(figure, out)
     return True

@@ -52,3 +52,25 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
     assert not save_changes_figure({"loss": [1.0]}, tmp_path / "none.png", title="Title")
     assert not (tmp_path / "none.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "panels"),
+    [
+        # What was not learned has no panel; of one transform no name need be said.
+        ({"stft_window_change": [0.0, 0.0], "stft_kernel_change": [1.0, 2.0]}, [("Frobenius norm", ["stft"], False)]),
+        (
+            {"stft_window_change_1": [0.0, 0.1], "stft_window_change_2": [0.0, 0.2], "my_stft_kernel_change": [3.0]},
+            [("mean squared", ["stft 1", "stft 2"], True), ("Frobenius norm", ["my stft"], False)],
+        ),
+    ],
+)
+def test_only_what_changed_is_drawn(monkeypatch, columns, panels) -> None:
+    caught = []
+    monkeypatch.setattr("keraudio.visualize.windows.save_figure", lambda figure, out: caught.append(figure))
+    assert save_changes_figure({"loss": [1.0, 0.5]} | columns, Path("unused.png"), title="Title")
+    for axes, (text, names, named) in zip(caught[0].axes, panels, strict=True):
+        assert axes.get_ylabel().startswith(text)
+        assert [line.get_label() for line in axes.lines] == names
+        assert (axes.get_legend() is not None) == named
+    assert not save_changes_figure({"stft_window_change": [0.0, 0.0]}, Path("unused.png"), title="Title")
