@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from scipy import stats
 
 from keraudio.errors import RecipeError
-from keraudio.recipes.catalog import read_study
+from keraudio.recipes.catalog import parse_assignment, read_study
 from keraudio.recipes.study_runs import Progress, RowResult, StudyRuns, TransferRuns, describe_classifier
 from keraudio.whole_file import write_text
 
@@ -87,6 +87,7 @@ class Study:
         seeds: number of seeds.
         folds: those that were tested in turn, none where the data set's own split was.
         rows: those that are done.
+        settings: `"key=value"` each, what the small budget and the caller's changes set in all rows.
         failures: clips that could not be decoded, over all runs.
     """
 
@@ -102,6 +103,7 @@ class Study:
     seeds: int
     folds: tuple[int, ...]
     rows: tuple[StudyRow, ...]
+    settings: tuple[str, ...] = ()
     failures: int = 0
 
 
@@ -203,8 +205,24 @@ def run_study(
         seeds=seeds,
         folds=folds,
         rows=done,
+        settings=_settings(study.get("small", {}) if budget == "small" else {}, changes),
         failures=sum(result.failures for found in results.values() for result in found),
     )
+
+
+def _settings(small: dict[str, Any], changes: Sequence[str]) -> tuple[str, ...]:
+    """What is set in all rows, `"key=value"` each; of a key the last."""
+    found = dict(_flat(small)) | dict(map(parse_assignment, changes))
+    return tuple(f"{key}={json.dumps(value)}" for key, value in found.items())
+
+
+def _flat(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values of nested sections; a part's name only says which part its options are of."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{section}{key}.")
+        elif not (section and key == "name"):
+            yield section + key, value
 
 
 def _rows(
@@ -276,8 +294,11 @@ def format_study(study: Study) -> str:
     if study.folds:
         over += f" (tested: {', '.join(map(str, study.folds))})"
     lines = [f"# {study.title}", "", f"{study.source}.", ""]
+    settings = ", ".join(f"`{one}`" for one in study.settings)
     if study.budget == "small":
-        lines += ["**Small budget: narrower and shorter trained than published, as the study's `[small]` says.**", ""]
+        lines += [f"**Small budget, not the published one. In all rows: {settings}.**", ""]
+    elif settings:
+        lines += [f"**Not as the study has it. In all rows: {settings}.**", ""]
     n = study.rows[0].n
     ours = f"Ours: {study.figure} on the test clips of {study.data} (n = {n}), 95 % interval of {over}."
     if study.networks_data:

@@ -19,6 +19,7 @@ from keraudio.recipes import (
 )
 from keraudio.recipes.catalog import study_recipe
 from keraudio.recipes.schema import check_recipe
+from keraudio.recipes.study import _settings
 
 TRAINED = [study for study in study_names() if "base" in read_study(study)]
 ROWS = [(study, row["name"]) for study in TRAINED for row in read_study(study)["rows"]]
@@ -192,7 +193,11 @@ def test_a_study_runs_its_rows_and_goes_on_where_it_was_broken_off(
     assert facts["rows"][1]["time_ratio"] == 1.0
     assert (result.failures, facts["failures"]) == (0, 0)
     table = (tmp_path / "study" / "table.md").read_text()
-    assert "**Small budget" in table and "| 0.5000 |" in table and str(tmp_path) not in table
+    assert (
+        "**Small budget, not the published one. In all rows: `" in table
+        and "| 0.5000 |" in table
+        and str(tmp_path) not in table
+    )
 
 
 FEATURES = """
@@ -352,7 +357,20 @@ def test_the_table_has_means_intervals_and_the_papers_figures() -> None:
         Study("s", "Title", "Source", "accuracy", ("ROC-AUC",), "full", "openmusic", "", "", 2, (), rows)
     )
     assert "| row a | 0.600 | [0.400, 0.800] | 0.141 | 2.0 | 0.50 | 0.9000 | 0.23 |" in text
-    assert "paper's ROC-AUC (Spearman): +1.00, n = 3 rows" in text and "Small budget" not in text and "(n = 59)" in text
+    assert "paper's ROC-AUC (Spearman): +1.00, n = 3 rows" in text and "In all rows" not in text and "(n = 59)" in text
+
+
+@pytest.mark.parametrize(("budget", "face"), [("small", "Small budget, not the"), ("full", "Not as the study has it")])
+def test_the_tables_face_says_what_was_set(budget: str, face: str) -> None:
+    small = {"backbone": {"name": "resnet", "filters": [8, 4]}, "training": {"epochs": 4, "copies": {"count": 1}}}
+    settings = _settings(small if budget == "small" else {}, ["training.epochs=9", "data.split=folds"])
+    kept = ("backbone.filters=[8, 4]", "training.epochs=9", "training.copies.count=1") if budget == "small" else ()
+    assert settings == (*(kept or ("training.epochs=9",)), 'data.split="folds"')
+    row = StudyRow("a", "row a", (0.5,), 0.4, 0.6, 59)
+    study = Study("s", "Title", "Source", "accuracy", (), budget, "openmusic", "", "", 1, (), (row,), settings)
+    listed = ", ".join(f"`{one}`" for one in settings)
+    said = next(line for line in format_study(study).splitlines() if line.startswith("**"))
+    assert said.startswith(f"**{face}") and said.endswith(f"In all rows: {listed}.**")
 
 
 FOLDS = """
