@@ -11,6 +11,11 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 if os.environ.get("KERAS_BACKEND") == "jax":
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
+# Three workers share the cores, and threads that wait for each other's shares spin: one thread each is quicker.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
+        os.environ.setdefault(name, "1")
+
 BACKENDS = ("tensorflow", "jax", "torch")
 # Unmarked tests run here: the worker whose own share is the shortest.
 SHARED_WORKER = "torch"
