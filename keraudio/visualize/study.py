@@ -47,6 +47,8 @@ def save_study_figure(
         axis.plot(*zip(*shown, strict=True), "s", color=VERMILION)
         axis.set_xlabel(f"published: {name}")
     for axis in axes:
+        # More of them run into each other.
+        axis.locator_params(axis="x", nbins=6)
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)
     figure.suptitle(f"{title}\n{note}" if note else title, fontsize=11)
