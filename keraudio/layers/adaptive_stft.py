@@ -250,10 +250,10 @@ class AdaptiveSTFT(STFT):
 
     def kernel_changes_of_bins(self) -> np.ndarray:
         """Norm of the change of each bin's complex kernel, `(transforms, bins)`."""
-        # As the weights hold them: what was never learned has not changed, not even by rounding.
-        kernels = [kernel.astype("float32") for kernel in dft_kernels(self.n_fft)]
         if self.kernels == "fixed":
             return np.zeros((self.transforms, 1 + self.n_fft // 2))
+        # As the weights hold them: what was never learned has not changed, not even by rounding.
+        kernels = [kernel.astype("float32") for kernel in dft_kernels(self.n_fft)]
         if self.kernels == "free":
             names = ("real_kernels", "imag_kernels")[: 1 if self.mode == "real" else 2]
             changes = [_array(getattr(self, name)) - start for name, start in zip(names, kernels, strict=False)]

@@ -7,7 +7,8 @@ from keras import ops
 def cut(x, axis: int, start: int, length: int):
     """`x[start : start + length]` along an axis whose length is known.
 
-    A split, whose gradient is a concatenation: that of TensorFlow's strided slices takes ten times as long on a CPU.
+    A split, whose gradient is a concatenation: those of TensorFlow's strided slices took a quarter of a training step
+    of Hybrid Demucs on a CPU. The stretch lies within the axis and is not empty.
     """
     if start == 0 and length == x.shape[axis]:
         return x

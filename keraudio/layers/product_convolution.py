@@ -3,8 +3,8 @@
 Where a kernel has far more numbers than its input, moving the kernel is what costs time: PyTorch copies Keras' order of
 axes into its own at each call. A matrix of what each position sees, times the kernel as it lies, copies the small side.
 Transposed convolutions are better products everywhere: on two cores their gradients take JAX 30 to 90 times as long by
-its own way, TensorFlow twice as long. Dilated convolutions along time are better undilated ones of folded frames, for
-which TensorFlow has quick code and XLA's CPU compiler as well.
+its own way, TensorFlow twice as long. Dilated convolutions along time are undilated ones of folded frames, which
+TensorFlow would make of them by copying everything twice.
 """
 
 from typing import Any
