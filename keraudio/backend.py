@@ -68,6 +68,13 @@ def preferred_jit() -> str | bool:
     return "auto"
 
 
+def compiles_for_cpu() -> bool:
+    """Whether XLA compiles what Keras computes, for a CPU: JAX without an accelerator."""
+    import keras
+
+    return keras.backend.backend() == "jax" and all(device.startswith("cpu") for device in devices())
+
+
 def devices() -> list[str]:
     """The devices that Keras computes on, such as `["cpu:0"]`."""
     import keras

@@ -161,7 +161,7 @@ def _of_lstm(layer: keras.Layer, name: str) -> Iterator[Any]:
     for number, (bias, recurrent_bias) in enumerate(layer.biases):
         ours = {
             "weight_ih": layer.kernels[number],
-            "weight_hh": layer.readers[number].cell.recurrent_kernel,
+            "weight_hh": layer.recurrent_kernels[number],
             "bias_ih": bias,
             "bias_hh": recurrent_bias,
         }

@@ -55,7 +55,13 @@ def check_rows(sample_rate: int, row: int, stages: Sequence[int], width: float) 
 def _block(x: Any, channels: int, stride: int, groups: int | None, name: str) -> Any:
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        shortcut = _normalized(_convolved(x, channels, 1, stride, f"{name}_shortcut"), groups, f"{name}_shortcut_norm")
+        if stride > 1:
+            # Every second column before the convolution: with a stride of its own and few channels, oneDNN's gradient
+            # writes beyond its memory (its issue 6035), which ends the process.
+            skipping = layers.MaxPooling2D(1, (1, stride), data_format="channels_last", name=f"{name}_shortcut_strided")
+            shortcut = skipping(shortcut)
+        shortcut = _convolved(shortcut, channels, 1, 1, f"{name}_shortcut")
+        shortcut = _normalized(shortcut, groups, f"{name}_shortcut_norm")
     x = layers.ReLU(name=f"{name}_relu_1")(
         _normalized(_convolved(x, channels, 3, stride, f"{name}_conv_1"), groups, f"{name}_norm_1")
     )

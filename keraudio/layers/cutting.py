@@ -1,4 +1,4 @@
-"""Cutting a stretch out of an axis, for tensors that gradients go through."""
+"""Cutting a stretch out of an axis and padding one, for tensors that gradients go through."""
 
 import keras
 from keras import ops
@@ -15,6 +15,13 @@ def cut(x, axis: int, start: int, length: int):
     ends = [start, start + length]
     parts = ops.split(x, [end for end in ends if 0 < end < x.shape[axis]], axis=axis)
     return parts[1 if start else 0]
+
+
+def pad_axis(x, axis: int, before: int, behind: int):
+    """Zeros in front of and behind what an axis has."""
+    if before == behind == 0:
+        return x
+    return ops.pad(x, [[before, behind] if place == axis else [0, 0] for place in range(len(x.shape))])
 
 
 @keras.saving.register_keras_serializable(package="keraudio")

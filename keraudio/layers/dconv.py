@@ -7,6 +7,7 @@ from keras import ops
 
 from keraudio.layers.blstm import BLSTM
 from keraudio.layers.local_attention import LocalAttention
+from keraudio.layers.own_gradient import own_gradient
 from keraudio.layers.product_convolution import ProductConv2D
 
 _KERNEL_SIZE = 3
@@ -127,10 +128,7 @@ class DConv(keras.layers.Layer):
         return x
 
     def _normalized(self, x, gamma, beta):
-        x = ops.cast(x, "float32")
-        mean = _mean(x)
-        factor = ops.rsqrt(_mean(ops.square(x - mean)) + _EPSILON) * gamma
-        return ops.cast(x * factor + (beta - mean * factor), self.compute_dtype)
+        return ops.cast(_normalized(ops.cast(x, "float32"), gamma, beta), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -147,6 +145,31 @@ class DConv(keras.layers.Layer):
             "scale": self.scale,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+@own_gradient
+def _normalized(x, gamma, beta):
+    """Each bin's frames and channels with mean 0 and variance 1, then a factor and a summand for each channel.
+
+    The gradient adds up by matrix products. The sums that backends derive take a half (TensorFlow) to seven times (XLA
+    on a CPU) as long as all of it takes this way.
+    """
+    x = x - _mean(x)
+    deviation = ops.rsqrt(_mean(ops.square(x)) + _EPSILON)
+    x = x * deviation
+
+    def gradient(slopes):
+        channels = x.shape[3]
+        rows, along = (ops.reshape(one, (-1, channels)) for one in (slopes, slopes * x))
+        # What mean and deviation take away again: of each frame, then over the frames.
+        means = [
+            ops.mean(ops.reshape(ops.matmul(one, gamma[:, None] / channels), ops.shape(x[..., :1])), 1, keepdims=True)
+            for one in (rows, along)
+        ]
+        of_gamma, of_beta = (ops.matmul(ops.ones_like(one[:, :1])[None, :, 0], one)[0] for one in (along, rows))
+        return (slopes * gamma - means[0] - x * means[1]) * deviation, of_gamma, of_beta
+
+    return x * gamma + beta, gradient
 
 
 def _mean(x):

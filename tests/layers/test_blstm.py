@@ -26,7 +26,7 @@ def peer(layer: BLSTM, channels: int):
             for direction, end in enumerate(("", "_reverse")):
                 for name, weight in (
                     ("weight_ih", layer.kernels[number]),
-                    ("weight_hh", layer.readers[number].cell.recurrent_kernel),
+                    ("weight_hh", layer.recurrent_kernels[number]),
                 ):
                     getattr(lstm, f"{name}_l{number}{end}").copy_(torch.tensor(array(weight)[direction].T))
                 for name, weight in zip(("bias_ih", "bias_hh"), layer.biases[number], strict=True):
