@@ -16,6 +16,7 @@ from keraudio.layers import (
     GatedLinearUnit,
     ProductConv2D,
     ProductConv2DTranspose,
+    ProductDense,
     RescaledUniform,
     Standardization,
 )
@@ -271,7 +272,7 @@ def _encoded(x: Any, one: _LayerSizes, sizes: HDemucsSizes, branch: str) -> Any:
         kernel_initializer=RescaledUniform(),
         name=f"{name}_dconv",
     )(x)
-    x = layers.Dense(2 * one.channels, kernel_initializer=RescaledUniform(), name=f"{name}_rewrite")(x)
+    x = ProductDense(2 * one.channels, kernel_initializer=RescaledUniform(), name=f"{name}_rewrite")(x)
     return GatedLinearUnit(name=f"{name}_gated")(_norm(x, one, sizes, f"{name}_norm_2"))
 
 

@@ -40,6 +40,7 @@ from keraudio.layers.peak_conv import PeakConv
 from keraudio.layers.peak_normalization import PeakNormalization
 from keraudio.layers.phase import Phase
 from keraudio.layers.product_convolution import ProductConv2D, ProductConv2DTranspose
+from keraudio.layers.product_dense import ProductDense
 from keraudio.layers.random_crop import RandomCrop
 from keraudio.layers.random_delay import RandomDelay
 from keraudio.layers.random_gain import RandomGain
@@ -94,6 +95,7 @@ __all__ = [
     "Phase",
     "ProductConv2D",
     "ProductConv2DTranspose",
+    "ProductDense",
     "RandomCrop",
     "RandomDelay",
     "RandomGain",

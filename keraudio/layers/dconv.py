@@ -9,6 +9,7 @@ from keraudio.layers.blstm import BLSTM
 from keraudio.layers.local_attention import LocalAttention
 from keraudio.layers.own_gradient import own_gradient
 from keraudio.layers.product_convolution import ProductConv2D
+from keraudio.layers.product_dense import ProductDense
 
 _KERNEL_SIZE = 3
 _EPSILON = 1e-5
@@ -80,7 +81,7 @@ class DConv(keras.layers.Layer):
             raise ValueError(f"`compress` must be at most the channels. Received: {self.compress}, of {channels}")
         options: dict[str, Any] = {"dtype": self.dtype_policy, "kernel_initializer": self.kernel_initializer}
         whole, narrow = tuple(input_shape), (*input_shape[:-1], hidden)
-        self.branches = []
+        self.branches: list[dict[str, Any]] = []
         for number in range(1, self.depth + 1):
             dilation = 2 ** (number - 1)
             first = ProductConv2D(
@@ -100,7 +101,7 @@ class DConv(keras.layers.Layer):
                 between.append(LocalAttention(self.heads, name=f"attention_{number}", **options))
             for layer in between:
                 layer.build(narrow)
-            last = keras.layers.Dense(2 * channels, name=f"dense_{number}", **options)
+            last = ProductDense(2 * channels, name=f"dense_{number}", **options)
             last.build(narrow)
             weights = {
                 "gamma_1": self._vector(f"gamma_{number}_1", hidden, 1.0),

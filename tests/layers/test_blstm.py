@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from layer_checks import LayerCase, array, distance, drawn, every_check, run
+from layer_checks import LayerCase, array, distance, drawn, every_check, run, sum_weights, weight_gradients
 
 from keraudio.layers import BLSTM
 
@@ -15,7 +15,7 @@ def test_the_layer_keeps_the_contract(check, case, tmp_path) -> None:
     check(case, tmp_path)
 
 
-def peer(layer: BLSTM, channels: int):
+def modules(layer: BLSTM, channels: int):
     """PyTorch's LSTM and dense layer with the layer's weights."""
     import torch
 
@@ -33,6 +33,13 @@ def peer(layer: BLSTM, channels: int):
                     getattr(lstm, f"{name}_l{number}{end}").copy_(torch.tensor(array(weight)[direction]))
         dense.weight.copy_(torch.tensor(array(layer.dense_kernel).T))
         dense.bias.copy_(torch.tensor(array(layer.dense_bias)))
+    return lstm, dense
+
+
+def peer(layer: BLSTM, channels: int):
+    import torch
+
+    lstm, dense = modules(layer, channels)
 
     def apply(x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -77,3 +84,20 @@ def test_arguments_out_of_range_are_refused(options, rule) -> None:
 def test_frames_must_be_known() -> None:
     with pytest.raises(ValueError, match="Frames and bins must be known"):
         BLSTM()(keras.Input((None, 1, 8)))
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 19])
+def test_its_gradients_are_pytorchs(frames: int) -> None:
+    import torch
+
+    keras.utils.set_random_seed(0)
+    layer = BLSTM(1)
+    x = np.random.default_rng(0).standard_normal((2, frames, 1, 3)).astype("float32")
+    layer.build(x.shape)
+    actual = dict(zip([weight.name for weight in layer.trainable_weights], weight_gradients(layer, x), strict=True))
+    lstm, dense = modules(layer, 3)
+    (dense(lstm(torch.tensor(x[:, :, 0]))[0]) * torch.tensor(sum_weights(x.shape)[:, :, 0])).sum().backward()
+    for direction, end in enumerate(("", "_reverse")):
+        for name, theirs in (("kernel_0", "weight_ih"), ("recurrent_kernel_0", "weight_hh"), ("bias_0", "bias_ih")):
+            expected = getattr(lstm, f"{theirs}_l0{end}").grad.numpy().T
+            assert distance(array(actual[name])[direction], expected) < 1e-5
