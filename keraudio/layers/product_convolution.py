@@ -79,7 +79,7 @@ class ProductConv2D(keras.layers.Conv2D):
         if not whole or (self.strides == (1, 1) and outputs[0] * outputs[1] >= self.filters):
             plain = self.strides == (1, 1) and self.padding == "same" and high % 2 == wide % 2 == 1
             if plain and (bins == 1 or compiles_for_cpu()):
-                return _convolved(inputs, kernel)
+                return _same_convolution(inputs, kernel)
             return self._convolved(inputs, kernel, (1, 1))
         same = self.padding == "same"
         along_frames = _Axis(inputs.shape[1], high, down, outputs[0], same)
@@ -105,10 +105,10 @@ class ProductConv2D(keras.layers.Conv2D):
 
 
 @own_gradient
-def _convolved(inputs, kernel):
+def _same_convolution(inputs, kernel):
     """A convolution without strides, odd and padded to the same length, whose kernel's gradient is products.
 
-    XLA's own takes a CPU eight times as long as the convolution, being one of all frames by all frames; of a single bin
+    XLA's own, a convolution by all frames, takes a CPU seven times as long as the layer itself; of a single bin
     TensorFlow's takes more than twice as long as products.
     """
 
