@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from keraudio import backend
-from keraudio.backend import choose_backend, installed_backends
+from keraudio.backend import choose_backend, installed_backends, on_cpu
 from keraudio.errors import KeraudioError
 
 
@@ -96,3 +96,12 @@ def test_after_keras_is_imported_only_the_backend_that_runs_may_be_named(install
         choose_backend("torch")
     choose_backend()
     assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [(["cpu:0", "cpu:1"], True), (["cpu"], True), (["gpu:0"], False), (["cpu:0", "cuda:0"], False)],
+)
+def test_one_accelerator_is_enough_not_to_be_on_cpus_alone(monkeypatch, devices, expected: bool) -> None:
+    monkeypatch.setattr(backend, "devices", lambda: devices)
+    assert on_cpu() == expected

@@ -55,13 +55,7 @@ def check_rows(sample_rate: int, row: int, stages: Sequence[int], width: float) 
 def _block(x: Any, channels: int, stride: int, groups: int | None, name: str) -> Any:
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        if stride > 1:
-            # Every second column before the convolution: with a stride of its own and few channels, oneDNN's gradient
-            # writes beyond its memory (its issue 6035), which ends the process.
-            skipping = layers.MaxPooling2D(1, (1, stride), data_format="channels_last", name=f"{name}_shortcut_strided")
-            shortcut = skipping(shortcut)
-        shortcut = _convolved(shortcut, channels, 1, 1, f"{name}_shortcut")
-        shortcut = _normalized(shortcut, groups, f"{name}_shortcut_norm")
+        shortcut = _normalized(_convolved(x, channels, 1, stride, f"{name}_shortcut"), groups, f"{name}_shortcut_norm")
     x = layers.ReLU(name=f"{name}_relu_1")(
         _normalized(_convolved(x, channels, 3, stride, f"{name}_conv_1"), groups, f"{name}_norm_1")
     )
@@ -73,6 +67,11 @@ def _convolved(x: Any, channels: int, size: int, stride: int, name: str) -> Any:
     """As PyTorch pads: alike at both ends, whatever the stride."""
     if size > 1:
         x = layers.ZeroPadding2D(size // 2, data_format="channels_last", name=f"{name}_padded")(x)
+    elif stride > 1:
+        # Columns are skipped beforehand: with a stride of its own and few channels, oneDNN's gradient of a 1 x 1
+        # convolution writes beyond its memory (its issue 6035), which ends the process.
+        x = layers.MaxPooling2D(1, (1, stride), data_format="channels_last", name=f"{name}_strided")(x)
+        stride = 1
     return layers.Conv2D(
         channels,
         size,

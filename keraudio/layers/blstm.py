@@ -85,7 +85,7 @@ class BLSTM(keras.layers.Layer):
         assert self.max_steps is not None
         width, stride = self.max_steps, self.max_steps // 2
         count = -(-frames // stride)
-        x = ops.pad(x, [[0, (count - 1) * stride + width - frames], [0, 0], [0, 0]])
+        x = pad_axis(x, 0, 0, (count - 1) * stride + width - frames)
         stretches = ops.stack([x[n * stride : n * stride + width] for n in range(count)], axis=1)
         read = ops.reshape(self._read(ops.reshape(stretches, (width, -1, channels))), (width, count, -1, channels))
         edge = stride // 2
@@ -139,7 +139,9 @@ def _lstm(gates, kernel):
 
     def gradient(slopes):
         earlier_hidden, earlier_cell = _earlier(hidden), _earlier(cell)
-        enter, forget, value, leave = _activated(gates + _product(earlier_hidden, kernel))
+        rows = ops.reshape(earlier_hidden, (2, -1, units))
+        recurrent = ops.reshape(ops.matmul(rows, kernel), (2, gates.shape[1], -1, width))
+        enter, forget, value, leave = _activated(gates + recurrent)
         out = ops.tanh(cell)
         # Of the cell state along the output, and of both along the four gates.
         of_cell = leave * (1 - out * out)
@@ -156,8 +158,7 @@ def _lstm(gates, kernel):
 
         known = ops.concatenate([slopes, of_cell, *of_gates, forget], axis=-1)
         slopes = _steps(step_back, known, units, backwards=True)
-        rows = ops.transpose(ops.reshape(earlier_hidden, (2, -1, units)), (0, 2, 1))
-        return slopes, ops.matmul(rows, ops.reshape(slopes, (2, -1, width)))
+        return slopes, ops.matmul(ops.transpose(rows, (0, 2, 1)), ops.reshape(slopes, (2, -1, width)))
 
     return hidden, gradient
 
@@ -207,12 +208,6 @@ def _activated(gates):
 def _earlier(states):
     """The frame before each; zeros before the first."""
     return ops.concatenate([ops.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
-
-
-def _product(states, kernel):
-    _, frames, _, units = states.shape
-    product = ops.matmul(ops.reshape(states, (2, -1, units)), kernel)
-    return ops.reshape(product, (2, frames, -1, kernel.shape[2]))
 
 
 def _uniform(units: int) -> keras.initializers.Initializer:

@@ -129,7 +129,7 @@ class DConv(keras.layers.Layer):
         return x
 
     def _normalized(self, x, gamma, beta):
-        return ops.cast(_normalized(ops.cast(x, "float32"), gamma, beta), self.compute_dtype)
+        return ops.cast(_normalize(ops.cast(x, "float32"), gamma, beta), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -149,7 +149,7 @@ class DConv(keras.layers.Layer):
 
 
 @own_gradient
-def _normalized(x, gamma, beta):
+def _normalize(x, gamma, beta):
     """Each bin's frames and channels with mean 0 and variance 1, then a factor and a summand for each channel.
 
     The gradient adds up by matrix products. By the sums that backends derive it takes 1.5 times (TensorFlow), 1.6 times
@@ -163,11 +163,13 @@ def _normalized(x, gamma, beta):
         channels = x.shape[3]
         rows, along = (ops.reshape(one, (-1, channels)) for one in (slopes, slopes * x))
         # What mean and deviation take away again: of each frame, then over the frames.
+        shape = (*ops.shape(x)[:3], 1)
         means = [
-            ops.mean(ops.reshape(ops.matmul(one, gamma[:, None] / channels), ops.shape(x[..., :1])), 1, keepdims=True)
+            ops.mean(ops.reshape(ops.matmul(one, gamma[:, None] / channels), shape), axis=1, keepdims=True)
             for one in (rows, along)
         ]
-        of_gamma, of_beta = (ops.matmul(ops.ones_like(one[:, :1])[None, :, 0], one)[0] for one in (along, rows))
+        ones = ops.ones_like(rows[:, 0])
+        of_gamma, of_beta = ops.matmul(ones, along), ops.matmul(ones, rows)
         return (slopes * gamma - means[0] - x * means[1]) * deviation, of_gamma, of_beta
 
     return x * gamma + beta, gradient

@@ -11,16 +11,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from keraudio.layers.own_gradient import own_gradient
+
 
 def power_spectrum(frames, n_fft: int):
     """Squared magnitude `(..., 1 + n_fft // 2)` of the transform of `frames` `(..., n_fft)`."""
 
-    @ops.custom_gradient
+    @own_gradient
     def transform(x):
         real, imag = ops.rfft(x)
 
-        def gradient(*arguments, upstream=None):
-            weights = (arguments[0] if upstream is None else upstream) * _adjoint_weights(n_fft)
+        def gradient(slopes):
+            weights = slopes * _adjoint_weights(n_fft)
             return ops.irfft((2.0 * real * weights, 2.0 * imag * weights), fft_length=n_fft)
 
         return _squared_magnitude(real, imag), gradient
@@ -31,12 +33,11 @@ def power_spectrum(frames, n_fft: int):
 def spectrum_parts(frames, n_fft: int):
     """Real and imaginary part `(..., 1 + n_fft // 2, 2)` of the transform of `frames` `(..., n_fft)`."""
 
-    @ops.custom_gradient
+    @own_gradient
     def transform(x):
-        def gradient(*arguments, upstream=None):
-            upstream = arguments[0] if upstream is None else upstream
+        def gradient(slopes):
             weights = _adjoint_weights(n_fft)
-            return ops.irfft((upstream[..., 0] * weights, upstream[..., 1] * weights), fft_length=n_fft)
+            return ops.irfft((slopes[..., 0] * weights, slopes[..., 1] * weights), fft_length=n_fft)
 
         return ops.stack(ops.rfft(x), axis=-1), gradient
 

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keraudio.backend import devices
+from keraudio.backend import on_cpu
+from keraudio.layers.cutting import pad_axis
 from keraudio.layers.kernel_path import kernels_only
 
 # Above this many hops in a frame the slices cost more than one gather.
@@ -172,7 +173,7 @@ def _block_samples() -> int:
     On a CPU every intermediate is written to memory: what stays in the cache takes half the time. torch wakes its
     threads for each operation, so that small ones do not pay.
     """
-    if any("cpu" not in device for device in devices()):
+    if not on_cpu():
         return 2**23
     return 2**18 if keras.backend.backend() == "torch" else 2**17
 
@@ -216,10 +217,10 @@ def overlap_add(frames, hop_length: int):
         flat = ops.transpose(ops.reshape(frames, (batch, -1)), (1, 0))
         total = ops.segment_sum(flat, ops.reshape(positions, (-1,)), num_segments=samples)
         return ops.transpose(total, (1, 0))
-    frames = ops.pad(frames, [[0, 0], [0, 0], [0, hops * hop_length - n_fft]])
+    frames = pad_axis(frames, 2, 0, hops * hop_length - n_fft)
     blocks = ops.reshape(frames, (batch, count, hops, hop_length))
     # Unstacked, and cut only where need be: gradients of TensorFlow's strided slices are slow on a CPU.
     parts = ops.unstack(blocks, hops, axis=2)
-    total = sum(ops.pad(part, [[0, 0], [i, hops - 1 - i], [0, 0]]) for i, part in enumerate(parts))
+    total = sum(pad_axis(part, 1, i, hops - 1 - i) for i, part in enumerate(parts))
     total = ops.reshape(total, (batch, -1))
     return total if n_fft % hop_length == 0 else total[:, :samples]

@@ -8,14 +8,15 @@ import keras
 from keras import ops
 
 
-def own_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, ...]]]]) -> Callable[..., Any]:
+def own_gradient(function: Callable[..., tuple[Any, Callable[[Any], Any]]]) -> Callable[..., Any]:
     """`keras.ops.custom_gradient`, the same for every backend.
 
     Keras hands slopes over in two ways, and TensorFlow wants gradients for whatever variables a function reads; so
     variables become tensors before.
 
     Args:
-        function: of tensors; gives its result, and a function from the result's slopes to those of each argument.
+        function: of tensors; gives its result, and a function from the result's slopes to those of its argument, or to
+            a tuple of those of its arguments.
 
     Returns:
         A function of tensors or variables that gives the result. It can be differentiated once.

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keraudio.backend import compiles_for_cpu
+from keraudio.backend import on_cpu
 from keraudio.layers.cutting import cut, pad_axis
 from keraudio.layers.own_gradient import own_gradient
 
@@ -78,7 +78,7 @@ class ProductConv2D(keras.layers.Conv2D):
         whole = high % down == 0 and wide % across == 0 and (down == 1 or bins == wide == 1)
         if not whole or (self.strides == (1, 1) and outputs[0] * outputs[1] >= self.filters):
             plain = self.strides == (1, 1) and self.padding == "same" and high % 2 == wide % 2 == 1
-            if plain and (bins == 1 or compiles_for_cpu()):
+            if plain and (bins == 1 or (keras.backend.backend() == "jax" and on_cpu())):
                 return _same_convolution(inputs, kernel)
             return self._convolved(inputs, kernel, (1, 1))
         same = self.padding == "same"

@@ -1,7 +1,5 @@
 """A dense layer whose kernel's gradient turns the narrower side (for Hybrid Demucs, Défossez 2021)."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -30,9 +28,6 @@ class ProductDense(keras.layers.Dense):
         >>> ProductDense(6)(np.zeros((2, 10, 1, 3), "float32")).shape
         (2, 10, 1, 6)
     """
-
-    def __init__(self, units: int, **options: Any):
-        super().__init__(units, **options)
 
     def call(self, inputs, training=None):
         del training
