@@ -10,7 +10,7 @@ from pathlib import Path
 # From the ground up (README, "The house"). A part may use itself and everything on lower floors.
 FLOORS = [
     {"errors", "nearest", "version", "versions", "whole_file"},
-    {"backend", "description"},
+    {"backend", "description", "interruption"},
     {"audio", "layers", "model_file", "saved_models"},
     {"backbones", "datasets", "frontends"},
     {"classifier", "pipeline"},

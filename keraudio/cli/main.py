@@ -11,6 +11,7 @@ import click
 
 from keraudio.cli.exit_codes import INTERRUPTED
 from keraudio.errors import KeraudioError
+from keraudio.interruption import safe_interruptions
 from keraudio.nearest import did_you_mean
 from keraudio.version import __version__
 
@@ -134,7 +135,8 @@ def run(arguments: list[str]) -> int:
     _quieten()
     state: dict[str, bool] = {"verbose": False}
     try:
-        result = keraudio.main(args=arguments, prog_name="keraudio", standalone_mode=False, obj=state)
+        with safe_interruptions():
+            result = keraudio.main(args=arguments, prog_name="keraudio", standalone_mode=False, obj=state)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

@@ -12,6 +12,7 @@ from keraudio.datasets import Manifest
 from keraudio.errors import DatasetError
 from keraudio.evaluation.report import evaluate_scores
 from keraudio.evaluation.votes import vote_clips
+from keraudio.interruption import between_batches
 from keraudio.pipeline import CachedClips, Windows, feed
 
 
@@ -61,7 +62,8 @@ def evaluate_clips(
         sample_rate=description.sample_rate,
         silence=description.silence,
     )
-    probabilities = np.asarray(model.predict(feed(windows, labels=False), verbose=0))
+    batches = feed(windows, labels=False)
+    probabilities = np.asarray(model.predict(batches, callbacks=[between_batches()], verbose=0))
     thresholds = 0.5 if description.thresholds is None else description.thresholds
     scores = vote_clips(
         probabilities,

@@ -16,6 +16,7 @@ import numpy as np
 from keraudio.backend import preferred_jit
 from keraudio.classifier import describe, layers_of, load, save
 from keraudio.errors import KeraudioError
+from keraudio.interruption import between_batches, check_interruption, safe_interruptions
 from keraudio.layers import BetweenClass, Mixup
 from keraudio.learned_front_end import load_front_end, save_front_end
 from keraudio.pipeline import Crops, Windows, feed
@@ -67,7 +68,8 @@ def fit(
     or gradients are not finite changes no weight and no statistic; `skipped_steps` counts them. After every epoch
     `metrics.csv`, `model.keras` (when the epoch is better, or the last is kept) and `state.npz` are replaced whole, so
     a kill costs the running epoch at most. Resuming restores weights, the optimizer, all random states and the place in
-    the data, and gives what the unbroken run would have given.
+    the data, and gives what the unbroken run would have given. Ctrl-C raises `KeyboardInterrupt` after the running
+    batch, and at once when it is pressed again.
 
     Args:
         classifier: a model with a description; trained in place, and left with the last epoch's weights.
@@ -146,6 +148,7 @@ class _Trained:
     load: Callable[[Path], keras.Model]
 
 
+@safe_interruptions()
 def _fit(
     model: keras.Model,
     loss: keras.losses.Loss,
@@ -178,13 +181,15 @@ def _fit(
     if fitted.stopped_early or first_epoch >= settings.epochs:
         return fitted
     keeper = _Keeper(trained, settings, folder, fitted, train, progress)
+    # Building takes seconds, and the first batch may take a minute to be compiled.
+    check_interruption()
     model.fit(
         feed(train, first_epoch=first_epoch),
         validation_data=None if valid is None else feed(valid),
         steps_per_epoch=train.steps,
         initial_epoch=first_epoch,
         epochs=settings.epochs,
-        callbacks=[keeper],
+        callbacks=[keeper, between_batches()],
         shuffle=False,
         verbose=0,
     )

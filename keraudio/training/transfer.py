@@ -17,6 +17,7 @@ from keraudio.backend import prefer_jit, preferred_jit
 from keraudio.classifier import AudioClassifier, layer_name, load, predict_rows
 from keraudio.description import Description
 from keraudio.errors import KeraudioError, ModelFileError
+from keraudio.interruption import between_batches
 from keraudio.layers import ClipFeatures
 from keraudio.pipeline import CachedClips
 from keraudio.training.features import feature_columns, feature_model, last_levels, layer_names
@@ -247,7 +248,13 @@ def _mlp(x, y, x_valid, y_valid, *, multi_label: bool, seed: int, units: int) ->
     model.compile(keras.optimizers.Adam(_RATE), losses(from_logits=True), jit_compile=preferred_jit())
     stopping = keras.callbacks.EarlyStopping(patience=_PATIENCE, restore_best_weights=True)
     model.fit(
-        x, y, batch_size=_BATCH, epochs=_EPOCHS, validation_data=(x_valid, y_valid), callbacks=[stopping], verbose=0
+        x,
+        y,
+        batch_size=_BATCH,
+        epochs=_EPOCHS,
+        validation_data=(x_valid, y_valid),
+        callbacks=[stopping, between_batches()],
+        verbose=0,
     )
     dense = tuple(
         (np.asarray(layer.get_weights()[0]), np.asarray(layer.get_weights()[1]))
