@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -61,7 +62,7 @@ class PatchTokens(keras.layers.Layer):
         if initializer is None:
             initializer = keras.initializers.TruncatedNormal(stddev=0.02)
         self.initializer = keras.initializers.get(initializer)
-        self.projection = keras.layers.Conv2D(
+        self.projection = _PatchProjection(
             width,
             patch,
             strides,
@@ -123,3 +124,22 @@ class PatchTokens(keras.layers.Layer):
             "dropout": self.dropout.rate,
             "initializer": keras.initializers.serialize(self.initializer),
         }
+
+
+class _PatchProjection(keras.layers.Conv2D):
+    """A convolution as the product of its patches, gathered, and its kernel.
+
+    In bfloat16 oneDNN, by which TensorFlow and PyTorch convolve on a CPU, takes wrong numbers, also NaN, for strided
+    kernels of this size: into a single bin, and of 4 or 8 channels.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        frames, bins = self.compute_output_shape(inputs.shape)[1:3]
+        patches = inputs
+        for axis, count in ((1, frames), (3, bins)):
+            size, stride = self.kernel_size[axis // 2], self.strides[axis // 2]
+            patches = ops.take(patches, stride * np.arange(count)[:, None] + np.arange(size), axis=axis)
+        # (batch, frames, of a patch, bins, of a patch, channels) before.
+        patches = ops.transpose(patches, (0, 1, 3, 2, 4, 5))
+        rows = ops.reshape(patches, (-1, frames, bins, int(np.prod(kernel.shape[:3]))))
+        return ops.matmul(rows, ops.reshape(kernel, (-1, self.filters)))

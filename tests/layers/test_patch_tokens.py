@@ -36,6 +36,17 @@ def test_tokens_are_products_of_patches_and_their_positions(stride) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("stride", [16, 10])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_bins_that_make_one_patch_are_heard_aright(policy: str, stride: int) -> None:
+    layer = PatchTokens(24, stride=stride, dtype=policy)
+    x = np.random.default_rng(0).standard_normal((8, 256, 16, 1)).astype("float32")
+    found = array(keras.ops.cast(run(layer, x), "float32"))[:, 2:] - array(layer.positions)[:, 2:]
+    kernel = array(layer.projection.kernel).astype("float64")
+    expected = [np.einsum("bfkc,fkcw->bw", x[:, f : f + 16], kernel) for f in range(0, 256 - 15, stride)]
+    np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-5 if policy == "float32" else 0.02)
+
+
 @pytest.mark.parametrize(
     ("shape", "stride", "tokens"),
     # GAFX, section 3.2, and AST's code on 1,024 frames.
