@@ -10,6 +10,7 @@ import traceback
 import click
 
 from keraudio.cli.exit_codes import INTERRUPTED
+from keraudio.cli.start import show_stderr
 from keraudio.errors import KeraudioError
 from keraudio.interruption import safe_interruptions
 from keraudio.nearest import did_you_mean
@@ -163,6 +164,7 @@ def _fail(message: str, code: int, state: dict[str, bool]) -> int:
         traceback.print_exc()
     # One line whatever stands in a name or a library's message.
     line = " ".join(message.split())
+    show_stderr()
     sys.stderr.write(f"keraudio: {line}\n".encode(errors="backslashreplace").decode())
     sys.stderr.flush()
     return code

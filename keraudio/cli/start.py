@@ -67,23 +67,37 @@ def stored_model(path: Path) -> "StoredModel":
     return StoredModel(path, check_model_file(path), load)
 
 
+# What standard error was, while it is held back.
+_held_back: int | None = None
+
+
+def show_stderr() -> None:
+    """Lets standard error through again, for a last message while another thread still starts Keras."""
+    if _held_back is not None:
+        os.dup2(_held_back, 2)
+
+
 @contextlib.contextmanager
 def _talk_aside() -> Iterator[None]:
     """Holds standard error back, and lets it out only if the block fails.
 
     TensorFlow logs from C++ before its own log level holds, so the file descriptor itself is turned aside.
     """
+    global _held_back
     sys.stderr.flush()
-    descriptor = os.dup(2)
+    _held_back = descriptor = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
-        failed = True
+        failed = False
         try:
             yield
-            failed = False
+        except Exception:
+            failed = True
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(descriptor, 2)
+            _held_back = None
             os.close(descriptor)
             if failed:
                 aside.seek(0)

@@ -111,3 +111,27 @@ def test_the_talk_is_shown_if_the_backend_fails() -> None:
     child = run_child(quiet + FAKE_KERAS, "fails", KERAS_BACKEND="jax")
     assert child.lines == ["Keras does not start with jax: ImportError: no such library"]
     assert sorted(child.message.splitlines()) == ["after", "talk from C++", "talk from Python"]
+
+
+def test_an_interruption_is_told_while_another_thread_starts_keras() -> None:
+    # As `keraudio tag` does, whose network starts with the first song.
+    code = """
+import os, sys, threading, types
+import click
+from keraudio.cli import main, start
+
+held_back = threading.Event()
+def verb():
+    def begin():
+        with start._talk_aside():
+            os.write(2, b"talk from C++\\n")
+            held_back.set()
+            threading.Event().wait()
+    threading.Thread(target=begin, daemon=True).start()
+    held_back.wait()
+    raise KeyboardInterrupt
+main.keraudio.get_command = lambda _context, _name: click.Command("models", callback=verb)
+main.main(["models"])
+"""
+    child = run_child(code)
+    assert (child.code, child.message.strip()) == (130, "keraudio: interrupted; everything finished so far is kept")
