@@ -53,6 +53,15 @@ def add_grid(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
+def scale_by_logarithm(axes: "Axes") -> None:
+    """Gives the y axis a logarithmic scale whose ticks read 3 and 4, not 3 x 10^0 and 4 x 10^0."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+
+
 def count_along_x(axes: "Axes") -> None:
     """Whole numbers alone along the horizontal axis, as of epochs."""
     from matplotlib.ticker import MaxNLocator

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keraudio.visualize.figure import BLUE, GREY, PALETTE, VERMILION, add_grid, count_along_x, new_figure, save_figure
+from keraudio.visualize.figure import (
+    BLUE,
+    GREY,
+    PALETTE,
+    VERMILION,
+    add_grid,
+    count_along_x,
+    new_figure,
+    save_figure,
+    scale_by_logarithm,
+)
 
 
 def save_study_figure(
@@ -92,7 +102,8 @@ def save_study_curves(
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         count_along_x(axes)
-        axes.set_yscale("log" if name in logarithmic else "linear")
+        if name in logarithmic:
+            scale_by_logarithm(axes)
         add_grid(axes)
     # Below the panels: labels are whole phrases, and would leave them no room beside.
     figure.legend(*drawn[0].get_legend_handles_labels(), frameon=False, loc="outside lower center")
