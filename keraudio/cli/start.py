@@ -73,8 +73,10 @@ _held_back: int | None = None
 
 def show_stderr() -> None:
     """Lets standard error through again, for a last message while another thread still starts Keras."""
-    if _held_back is not None:
-        os.dup2(_held_back, 2)
+    if (descriptor := _held_back) is not None:
+        # Closed by now, it has been let through.
+        with contextlib.suppress(OSError):
+            os.dup2(descriptor, 2)
 
 
 @contextlib.contextmanager

@@ -70,10 +70,8 @@ class ProductConv2D(keras.layers.Conv2D):
         return cut(ops.reshape(x, (-1, frames + missing, bins, self.filters)), 1, 0, frames)
 
     def _convolved(self, inputs, kernel, dilations: tuple[int, int]):
-        bins = self.compute_output_shape(inputs.shape)[2]
-        if inputs.shape[3] == 1 and self.strides != (1, 1) and bins in (1, None):
-            # oneDNN, which TensorFlow and PyTorch call, is wrong where a single channel's bins are strided over to one:
-            # it reads what is not its own, in bfloat16 often NaN.
+        if inputs.shape[3] == 1 and self.strides != (1, 1):
+            # oneDNN, which TensorFlow and PyTorch call, is wrong where a single channel's bins are strided over to one.
             inputs, kernel = pad_axis(inputs, 3, 0, 1), pad_axis(kernel, 2, 0, 1)
         return ops.conv(inputs, kernel, list(self.strides), self.padding, self.data_format, dilations)
 

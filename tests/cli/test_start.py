@@ -116,7 +116,7 @@ def test_the_talk_is_shown_if_the_backend_fails() -> None:
 def test_an_interruption_is_told_while_another_thread_starts_keras() -> None:
     # As `keraudio tag` does, whose network starts with the first song.
     code = """
-import os, sys, threading, types
+import os, threading
 import click
 from keraudio.cli import main, start
 

@@ -82,7 +82,9 @@ class ShownSongs(QAbstractProxyModel):
             self._timer.start()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self._column, self._order, self._sorted = column, order, None
+        # A view asks twice: itself, and its header that was told of it.
+        if (column, order) != (self._column, self._order):
+            self._column, self._order, self._sorted = column, order, None
         self.arrange()
 
     def arrange(self) -> None:
