@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keraudio.errors import KeraudioError
-from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure
+from keraudio.visualize.figure import BLUE, GREY, VERMILION, new_figure, save_figure, scale_by_logarithm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def save_learning_curves(metrics_csv: Path, out: Path, *, title: str | None = No
         ]
         _draw_panel(axes, epochs, name, curves)
         if log_loss and name == "loss":
-            axes.set_yscale("log")
+            scale_by_logarithm(axes)
     if title:
         figure.suptitle(title, fontsize=11).set_parse_math(False)
     save_figure(figure, out)
