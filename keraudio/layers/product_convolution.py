@@ -211,10 +211,11 @@ class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
         steps = -(-size // stride)
         kernel = pad_axis(ops.reshape(self.kernel, (size, self.filters, channels)), 0, 0, steps * stride - size)
         parts = ops.split(ops.reshape(kernel, (steps * stride * self.filters, channels)), steps)
-        moved = [
-            pad_axis(ops.einsum("bfnc,oc->bfno", inputs, part), axis, step, steps - 1 - step)
-            for step, part in enumerate(parts)
-        ]
+        rows = ops.reshape(inputs, (-1, channels))  # of four axes, TensorFlow adds up float16 in float16
+        moved = []
+        for step, part in enumerate(parts):
+            product = ops.reshape(ops.einsum("rc,oc->ro", rows, part), (-1, frames, bins, stride * self.filters))
+            moved.append(pad_axis(product, axis, step, steps - 1 - step))
         y = sum(moved[1:], moved[0])
         length = (places + steps - 1) * stride
         if axis == 1:
