@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import Outcome
 
-from keraudio.recipes import recipe_names
+from keraudio.recipes import pretraining_names, recipe_names
 
 Command = Callable[..., Outcome]
 
@@ -14,14 +14,15 @@ Command = Callable[..., Outcome]
 def test_the_list_has_a_line_a_recipe(command: Command) -> None:
     outcome = command("recipes")
     assert (outcome.code, outcome.err) == (0, b"")
-    assert [line.split()[0] for line in outcome.lines] == recipe_names()
-    assert all(len(line.split(None, 1)[1]) > 10 for line in outcome.lines)
+    commands = [(name, "fit") for name in recipe_names()] + [(name, "pretrain") for name in pretraining_names()]
+    assert [tuple(line.split()[:2]) for line in outcome.lines] == commands
+    assert all(len(line.split(None, 2)[2]) > 10 for line in outcome.lines)
     document = json.loads(command("recipes", "--json").out)
     assert document["schema"] == 1
-    assert [recipe["name"] for recipe in document["recipes"]] == recipe_names()
+    assert [(recipe["name"], recipe["command"]) for recipe in document["recipes"]] == commands
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", recipe_names() + pretraining_names())
 def test_a_recipe_is_printed_with_every_default_and_can_be_read_again(
     command: Command, name: str, tmp_path: Path
 ) -> None:
