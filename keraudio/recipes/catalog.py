@@ -79,9 +79,10 @@ def _text(name: str, folder: Traversable) -> str:
             raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
     names = _names(folder)
     if name not in names:
-        raise RecipeError(
-            f"A recipe must be a known name or a TOML file. Received: {name!r}. {did_you_mean(name, names)}"
-        )
+        of_others = {"fit": recipe_names(), "pretrain": pretraining_names(), "study": study_names()}
+        command = next((command for command, known in of_others.items() if name in known), None)
+        hint = f"That is one for `keraudio {command}`" if command else did_you_mean(name, names)
+        raise RecipeError(f"A recipe must be a known name or a TOML file. Received: {name!r}. {hint}")
     return folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 

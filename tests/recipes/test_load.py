@@ -1,5 +1,6 @@
 import math
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keraudio.errors import RecipeError
-from keraudio.recipes import check_recipe, dump_recipe, load_recipe, parse_assignment, recipe_names
+from keraudio.recipes import check_recipe, dump_recipe, load_pretraining, load_recipe, parse_assignment, recipe_names
 
 SMALLEST = 'name = "mine"\nfront_end = { name = "log_mel" }\nbackbone = { name = "residual_cnn" }\n'
 
@@ -28,6 +29,15 @@ def test_a_recipe_is_found_by_name_and_by_file(mine: Path) -> None:
 def test_an_unknown_name_is_an_error_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"Received: 'esc50_basline'\. Did you mean 'esc50_baseline'\?"):
         load_recipe("esc50_basline")
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "command"),
+    [(load_recipe, "mst", "pretrain"), (load_recipe, "gafx_table6", "study"), (load_pretraining, "gafx_r", "fit")],
+)
+def test_a_name_of_another_command_names_that_one(load: Callable[[str], object], name: str, command: str) -> None:
+    with pytest.raises(RecipeError, match=f"Received: '{name}'\\. That is one for `keraudio {command}`$"):
+        load(name)
 
 
 @pytest.mark.parametrize(
