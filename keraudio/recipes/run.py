@@ -2,7 +2,6 @@
 
 import json
 import platform
-import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,10 +108,8 @@ def run_recipe(
     if is_new:
         # Only now, so that a wrong path or option leaves no folder that a second try would find used.
         begin_run_folder(folder, recipe, absolute_spec(data), seed)
-    began = time.perf_counter()
     can_resume = resume and (folder / STATE_FILE).exists()
     fitted = fit(classifier, train, valid, recipe.training, folder=folder, resume=can_resume, progress=tell)
-    seconds = time.perf_counter() - began
     best = load(folder / MODEL_FILE)
     reports = {}
     for split in splits:
@@ -120,7 +117,7 @@ def run_recipe(
             tell({"event": "evaluate", "split": split})
             reports[split] = evaluate_clips(best, clips.split(split), batch_size=recipe.training.batch_size)
     facts = {
-        "seconds_training": round(seconds, 1),
+        "seconds_training": round(sum(epoch["seconds"] for epoch in fitted.history), 1),
         "clips": {split: _count(clips.manifest, split) for split in ("train", "valid", "test")},
         "reports": reports,
     }

@@ -43,6 +43,7 @@ class StudyRow:
         time_ratio: `seconds` over the reference row's, or None.
         published: the paper's figures, as many as the study has.
         published_time: the paper's ratio, or None.
+        settings: `"key=value"` each, what the small budget sets in this row alone.
     """
 
     name: str
@@ -58,6 +59,7 @@ class StudyRow:
     difference: tuple[float, float, float] | None = None
     curve: Curve = ()
     loss_curve: Curve = ()
+    settings: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -191,7 +193,7 @@ def run_study(
         for row in chosen:
             results[row["name"]] += run(row)
     folds = tuple(fold for fold in runs.folds if fold is not None)
-    done, figure = _rows(study, chosen, results, seeds)
+    done, figure = _rows(study, chosen, results, seeds, small=budget == "small", changes=changes)
     return Study(
         name=study["name"],
         title=study["title"],
@@ -216,6 +218,12 @@ def _settings(small: dict[str, Any], changes: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{key}={json.dumps(value)}" for key, value in found.items())
 
 
+def _own_settings(small: dict[str, Any], changes: Sequence[str]) -> tuple[str, ...]:
+    """What is set in one row alone; what is changed is so in all."""
+    changed = dict(map(parse_assignment, changes))
+    return tuple(f"{key}={json.dumps(value)}" for key, value in _flat(small) if key not in changed)
+
+
 def _flat(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
     """Keys and values of nested sections; a part's name only says which part its options are of."""
     for key, value in values.items():
@@ -226,7 +234,13 @@ def _flat(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]
 
 
 def _rows(
-    study: dict[str, Any], rows: Sequence[dict[str, Any]], results: dict[str, list[RowResult]], seeds: int
+    study: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    results: dict[str, list[RowResult]],
+    seeds: int,
+    *,
+    small: bool,
+    changes: Sequence[str],
 ) -> tuple[tuple[StudyRow, ...], str]:
     """The table's rows, and the name of what they measure."""
     metrics = results[rows[0]["name"]][0].metrics
@@ -243,8 +257,8 @@ def _rows(
         own = seconds[row["name"]]
         difference = None
         if len(values) > 1 and len(against) == len(values) and row["name"] != name_of_reference:
-            changes = [one - other for one, other in zip(values, against, strict=True)]
-            difference = (statistics.fmean(changes), *_student(changes))
+            differences = [one - other for one, other in zip(values, against, strict=True)]
+            difference = (statistics.fmean(differences), *_student(differences))
         done.append(
             StudyRow(
                 name=row["name"],
@@ -260,6 +274,7 @@ def _rows(
                 difference=difference,
                 curve=_curve(results[row["name"]], _VALIDATED[key]),
                 loss_curve=_curve(results[row["name"]], "loss"),
+                settings=_own_settings(row.get("small", {}) if small else {}, changes),
             )
         )
     return tuple(done), figure
@@ -287,6 +302,10 @@ def _student(values: Sequence[float]) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+def _listed(settings: Sequence[str]) -> str:
+    return ", ".join(f"`{one}`" for one in settings)
+
+
 def format_study(study: Study) -> str:
     """The table as Markdown, with what was run and how small it was."""
     counts = [(len(study.folds), "folds"), (study.seeds, "seeds")]
@@ -294,11 +313,11 @@ def format_study(study: Study) -> str:
     if study.folds:
         over += f" (tested: {', '.join(map(str, study.folds))})"
     lines = [f"# {study.title}", "", f"{study.source}.", ""]
-    settings = ", ".join(f"`{one}`" for one in study.settings)
-    if study.budget == "small":
-        lines += [f"**Small budget, not the published one. In all rows: {settings}.**", ""]
-    elif settings:
-        lines += [f"**Not as the study has it. In all rows: {settings}.**", ""]
+    if study.budget == "small" or study.settings:
+        face = "Small budget, not the published one" if study.budget == "small" else "Not as the study has it"
+        lines += [f"**{face}. In all rows: {_listed(study.settings)}.**", ""]
+    if own := [f"{row.label}: {_listed(row.settings)}" for row in study.rows if row.settings]:
+        lines += [f"Besides, or instead, in a row: {'; '.join(own)}.", ""]
     n = study.rows[0].n
     ours = f"Ours: {study.figure} on the test clips of {study.data} (n = {n}), 95 % interval of {over}."
     if study.networks_data:

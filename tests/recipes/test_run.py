@@ -152,6 +152,8 @@ def test_there_must_be_a_run_to_resume(finished: Finished, tmp_path: Path) -> No
 
 
 def test_a_finished_run_that_is_resumed_trains_no_more(finished: Finished) -> None:
+    seconds = finished.facts("report.json")["seconds_training"]
+    assert seconds == pytest.approx(sum(row["seconds"] for row in finished.run.fitted.history), abs=0.06)
     model = (finished.run.folder / "model.keras").read_bytes()
     events: list[dict[str, Any]] = []
     again = run_recipe(
@@ -166,6 +168,7 @@ def test_a_finished_run_that_is_resumed_trains_no_more(finished: Finished) -> No
     assert not [event for event in events if event["event"] == "step"]
     assert (finished.run.folder / "model.keras").read_bytes() == model
     assert again.reports == finished.run.reports
+    assert finished.facts("report.json")["seconds_training"] == seconds > 0
 
 
 @pytest.mark.parametrize(

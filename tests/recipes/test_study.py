@@ -19,7 +19,7 @@ from keraudio.recipes import (
 )
 from keraudio.recipes.catalog import study_recipe
 from keraudio.recipes.schema import check_recipe
-from keraudio.recipes.study import _settings
+from keraudio.recipes.study import _own_settings, _settings
 
 TRAINED = [study for study in study_names() if "base" in read_study(study)]
 ROWS = [(study, row["name"]) for study in TRAINED for row in read_study(study)["rows"]]
@@ -366,8 +366,13 @@ def test_the_tables_face_says_what_was_set(budget: str, face: str) -> None:
     settings = _settings(small if budget == "small" else {}, ["training.epochs=9", "data.split=folds"])
     kept = ("backbone.filters=[8, 4]", "training.epochs=9", "training.copies.count=1") if budget == "small" else ()
     assert settings == (*(kept or ("training.epochs=9",)), 'data.split="folds"')
-    row = StudyRow("a", "row a", (0.5,), 0.4, 0.6, 59)
-    study = Study("s", "Title", "Source", "accuracy", (), budget, "openmusic", "", "", 1, (), (row,), settings)
+    own = _own_settings(
+        {"training": {"epochs": 2}, "backbone": {"name": "resnet", "filters": [2]}}, ["training.epochs=9"]
+    )
+    assert own == ("backbone.filters=[2]",)
+    rows = (StudyRow("a", "row a", (0.5,), 0.4, 0.6, 59), StudyRow("b", "row b", (0.5,), 0.4, 0.6, 59, settings=own))
+    study = Study("s", "Title", "Source", "accuracy", (), budget, "openmusic", "", "", 1, (), rows, settings)
+    assert "\n\nBesides, or instead, in a row: row b: `backbone.filters=[2]`.\n\n" in format_study(study)
     listed = ", ".join(f"`{one}`" for one in settings)
     said = next(line for line in format_study(study).splitlines() if line.startswith("**"))
     assert said.startswith(f"**{face}") and said.endswith(f"In all rows: {listed}.**")
