@@ -54,12 +54,16 @@ def add_grid(axes: "Axes") -> None:
 
 
 def scale_by_logarithm(axes: "Axes") -> None:
-    """Gives the y axis a logarithmic scale whose ticks read 3 and 4, not 3 x 10^0 and 4 x 10^0."""
+    """Gives the y axis a logarithmic scale whose ticks read 0.1 and 3, not 1e-01 and 3 x 10^0."""
     from matplotlib.ticker import LogFormatter
 
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(LogFormatter())
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+    axes.yaxis.set_major_formatter(Plain())
+    axes.yaxis.set_minor_formatter(Plain(minor_thresholds=(1.5, 0.5)))
 
 
 def count_along_x(axes: "Axes") -> None:

@@ -51,7 +51,7 @@ def save_study_figure(
     axes[0].errorbar(means, places, xerr=errors, fmt="o", color=BLUE, ecolor=GREY, capsize=3)
     axes[0].set_xlabel(f"{figure_name}, 95 % interval")
     axes[0].set_yticks(list(places), labels)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(labels) - 0.5, -0.5)
     for axis, (name, values) in zip(axes[1:], published.items(), strict=True):
         shown = [(value, place) for value, place in zip(values, places, strict=True) if value is not None]
         axis.plot(*zip(*shown, strict=True), "s", color=VERMILION)
