@@ -1,7 +1,6 @@
 """`keraudio recipes`."""
 
 import json
-from pathlib import Path
 
 import click
 
@@ -16,10 +15,8 @@ def recipes(name: str | None, as_json: bool) -> None:
     """
     from keraudio.recipes import pretraining_names, read_pretraining, read_recipe, recipe_names
 
-    pretrains = pretraining_names()
     if name is not None:
-        read = read_pretraining if name in pretrains and not Path(name).is_file() else read_recipe
-        has_target = "target" in read(name)
+        has_target = "target" in read_recipe(name, with_pretraining=True)
 
         from keraudio.cli.start import start_keras
 
@@ -31,7 +28,7 @@ def recipes(name: str | None, as_json: bool) -> None:
         click.echo(document if as_json else dump_recipe(chosen).rstrip("\n"))
         return
     found = [("fit", read_recipe(known)) for known in recipe_names()]
-    found += [("pretrain", read_pretraining(known)) for known in pretrains]
+    found += [("pretrain", read_pretraining(known)) for known in pretraining_names()]
     if as_json:
         listed = [
             {"name": recipe["name"], "summary": recipe["summary"], "command": command} for command, recipe in found

@@ -1,6 +1,7 @@
 """The recipes that come with keraudio, and the TOML of any recipe, before its schema is looked at."""
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,6 +11,7 @@ from keraudio.errors import RecipeError
 from keraudio.nearest import did_you_mean
 
 _FOLDER = resources.files("keraudio.recipes")
+_PRETRAINING = _FOLDER / "pretraining"
 
 
 def recipe_names() -> list[str]:
@@ -19,7 +21,7 @@ def recipe_names() -> list[str]:
 
 def pretraining_names() -> list[str]:
     """Names of the recipes for pretraining that come with keraudio."""
-    return _names(_FOLDER / "pretraining")
+    return _names(_PRETRAINING)
 
 
 def study_names() -> list[str]:
@@ -31,11 +33,12 @@ def _names(folder: Traversable) -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def read_recipe(name: str | Path) -> dict[str, Any]:
+def read_recipe(name: str | Path, *, with_pretraining: bool = False) -> dict[str, Any]:
     """What the TOML of a recipe holds, unchecked.
 
     Args:
         name: one of `recipe_names()`, `"STUDY/ROW"`, or the path of a TOML file.
+        with_pretraining: whether it may be one of `pretraining_names()`, too. Defaults to False.
 
     Raises:
         RecipeError: no such recipe (the nearest name is given), or no valid TOML.
@@ -43,7 +46,7 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     study, _, row = str(name).partition("/")
     if row and study in study_names() and not Path(name).is_file():
         return study_recipe(read_study(study), row)
-    return _parsed(str(name), _FOLDER)
+    return _parsed(str(name), _FOLDER, *([_PRETRAINING] if with_pretraining else []))
 
 
 def read_pretraining(name: str | Path) -> dict[str, Any]:
@@ -55,17 +58,17 @@ def read_pretraining(name: str | Path) -> dict[str, Any]:
     Raises:
         RecipeError: no such recipe (the nearest name is given), or no valid TOML.
     """
-    return _parsed(str(name), _FOLDER / "pretraining")
+    return _parsed(str(name), _PRETRAINING)
 
 
-def _parsed(name: str, folder: Traversable) -> dict[str, Any]:
+def _parsed(name: str, *folders: Traversable) -> dict[str, Any]:
     try:
-        return tomllib.loads(_text(name, folder))
+        return tomllib.loads(_text(name, folders))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{name}: not valid TOML: {error}") from None
 
 
-def _text(name: str, folder: Traversable) -> str:
+def _text(name: str, folders: Sequence[Traversable]) -> str:
     try:
         path = Path(name).expanduser()
     except RuntimeError:
@@ -77,13 +80,13 @@ def _text(name: str, folder: Traversable) -> str:
             raise RecipeError(f"{path}: a recipe must be UTF-8 text") from None
         except OSError as error:
             raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
-    names = _names(folder)
-    if name not in names:
-        of_others = {"fit": recipe_names(), "pretrain": pretraining_names(), "study": study_names()}
-        command = next((command for command, known in of_others.items() if name in known), None)
-        hint = f"That is one for `keraudio {command}`" if command else did_you_mean(name, names)
+    known = {found: folder for folder in folders for found in _names(folder)}
+    if name not in known:
+        commands = {"fit": recipe_names(), "pretrain": pretraining_names(), "study": study_names()}
+        command = next((command for command, names in commands.items() if name in names), None)
+        hint = f"That is one for `keraudio {command}`" if command else did_you_mean(name, known)
         raise RecipeError(f"A recipe must be a known name or a TOML file. Received: {name!r}. {hint}")
-    return folder.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return known[name].joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_study(name: str) -> dict[str, Any]:

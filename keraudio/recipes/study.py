@@ -214,14 +214,17 @@ def run_study(
 
 def _settings(small: dict[str, Any], changes: Sequence[str]) -> tuple[str, ...]:
     """What is set in all rows, `"key=value"` each; of a key the last."""
-    found = dict(_flat(small)) | dict(map(parse_assignment, changes))
-    return tuple(f"{key}={json.dumps(value)}" for key, value in found.items())
+    return _assignments(dict(_flat(small)) | dict(map(parse_assignment, changes)))
 
 
 def _own_settings(small: dict[str, Any], changes: Sequence[str]) -> tuple[str, ...]:
     """What is set in one row alone; what is changed is so in all."""
     changed = dict(map(parse_assignment, changes))
-    return tuple(f"{key}={json.dumps(value)}" for key, value in _flat(small) if key not in changed)
+    return _assignments({key: value for key, value in _flat(small) if key not in changed})
+
+
+def _assignments(values: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
 
 
 def _flat(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:

@@ -39,3 +39,9 @@ def test_an_unknown_name_names_the_nearest(command: Command) -> None:
     outcome = command("recipes", "esc50_basline")
     assert (outcome.code, outcome.out) == (2, b"")
     assert outcome.message.endswith("Received: 'esc50_basline'. Did you mean 'esc50_baseline'?")
+
+
+def test_a_name_of_pretraining_may_be_the_nearest(command: Command) -> None:
+    outcome = command("recipes", "msst")
+    assert (outcome.code, outcome.out) == (2, b"")
+    assert outcome.message.endswith("Received: 'msst'. Did you mean 'mst'?")
